@@ -1,0 +1,53 @@
+"""The one tree of errors.
+
+DicomNodeError
+├── ConfigError            the configuration file cannot be used as it stands
+├── WeightsError           a weights entry is missing, altered or of the wrong kind
+├── ObjectError            one DICOM object or file cannot be used; names the object
+│   └── GeometryError      a stack's slices do not form one regular grid
+├── RefusalError      a pipeline or route declines a stack, in words for a person
+├── ModelError             a model raised, timed out, or its process died
+├── ProofError             an encoded result does not say what the model found
+└── PeerError              a DICOM peer could not be reached or would not talk
+"""
+
+
+class DicomNodeError(Exception):
+    """Base of every error that this package raises on purpose."""
+
+
+class ConfigError(DicomNodeError):
+    """The configuration file cannot be used as it stands."""
+
+
+class WeightsError(DicomNodeError):
+    """A weights entry is missing, altered or of the wrong kind."""
+
+
+class ObjectError(DicomNodeError):
+    """One DICOM object or file cannot be used; `name` is its SOP Instance UID or path."""
+
+    def __init__(self, name: str, problem: str) -> None:
+        super().__init__(f"{name}: {problem}")
+        self.name = name
+        self.problem = problem
+
+
+class GeometryError(ObjectError):
+    """A stack's slices do not form one regular grid; `name` is the slice that breaks it."""
+
+
+class RefusalError(DicomNodeError):
+    """A stack is declined; the text is the reason, in words for a person."""
+
+
+class ModelError(DicomNodeError):
+    """A model raised, timed out, or its process died."""
+
+
+class ProofError(DicomNodeError):
+    """An encoded result, read back, differs from what the model found."""
+
+
+class PeerError(DicomNodeError):
+    """A DICOM peer could not be reached or would not talk."""

@@ -1,0 +1,163 @@
+"""What a model found, as plain values; encoding them in DICOM is not a pipeline's business."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import PlainSerializer, PlainValidator, SerializationInfo, TypeAdapter, ValidationInfo
+
+
+def _put(array: NDArray[Any], info: SerializationInfo) -> str:
+    arrays: dict[str, NDArray[Any]] = info.context or {}
+    name = f"array{len(arrays)}"
+    arrays[name] = array
+    return name
+
+
+def _get(name: Any, info: ValidationInfo) -> Any:
+    return name if isinstance(name, np.ndarray) else (info.context or {})[name]
+
+
+Array: TypeAlias = Annotated[NDArray[Any], PlainValidator(_get), PlainSerializer(_put)]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Code:
+    """A coded concept (PS3.3 8.8): value, scheme designator, meaning."""
+
+    value: str
+    scheme: str
+    meaning: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Segment:
+    """What one label of a label map stands for."""
+
+    label: int
+    name: str
+    category: Code
+    type: Code
+    colour: tuple[int, int, int]  # recommended display colour, sRGB 0..255
+    laterality: Code | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Segmentation:
+    """One label map on the source grid; 0 is background."""
+
+    labels: Array  # (slices, rows, columns) unsigned integers; slices is 1 for a radiograph
+    segments: tuple[Segment, ...]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Classification:
+    """One class chosen among several; a gate's classification becomes the fact `name` = `value`."""
+
+    name: str  # of the question, e.g. "contrast"
+    concept: Code  # of the question
+    value: str  # the answer's word for routes, e.g. "enhanced"
+    answer: Code
+    probability: float  # of the answer, 0..1
+    detail: str = ""  # e.g. "9 of 9 slices voted enhanced"
+    claim: str = ""  # what the header says to the same question, "" where it says nothing
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Box:
+    """A rectangle in pixels: columns x1 <= x < x2, rows y1 <= y < y2."""
+
+    name: str
+    code: Code
+    x1: float
+    y1: float
+    x2: float
+    y2: float
+    probability: float
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Detection:
+    """The boxes found by one detector, possibly none."""
+
+    concept: Code
+    boxes: tuple[Box, ...]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Measurement:
+    """One number with its UCUM unit, of a segment by name, or of the whole image where `of` is ""."""
+
+    concept: Code
+    value: float
+    unit: Code
+    of: str = ""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ErasedImage:
+    """The source's stored pixels with only the pixels inside `boxes` replaced."""
+
+    stored: Array  # (rows, columns), the source's integer type
+    boxes: tuple[Box, ...]
+    method: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Remark:
+    """A limit or doubt that a reader of the result must see, e.g. "outside the trained body region"."""
+
+    text: str
+
+
+Finding: TypeAlias = Segmentation | Classification | Detection | Measurement | ErasedImage | Remark
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Findings:
+    """Everything that one pipeline found in one stack, and with what it was found."""
+
+    pipeline: str
+    version: str
+    weights: Mapping[str, str]  # entry name -> SHA-256
+    settings: Mapping[str, Any]  # those that change the result
+    found: tuple[Finding, ...]
+
+    def of(self, kind: type[Any]) -> tuple[Any, ...]:
+        """Return the findings of one kind, in order."""
+        return tuple(finding for finding in self.found if isinstance(finding, kind))
+
+
+_KINDS = {kind.__name__: kind for kind in (Segmentation, Classification, Detection, Measurement, ErasedImage, Remark)}
+
+
+def save_findings(findings: Findings, path: Path) -> None:
+    """Write findings to an .npz at path, by rename."""
+    arrays: dict[str, Any] = {}
+    body = [
+        {"kind": type(one).__name__, "body": TypeAdapter(type(one)).dump_python(one, mode="json", context=arrays)}
+        for one in findings.found
+    ]
+    head = {"pipeline": findings.pipeline, "version": findings.version, "weights": dict(findings.weights)}
+    text = json.dumps({**head, "settings": dict(findings.settings), "found": body})
+    part = path.with_suffix(".part")
+    with part.open("wb") as file:
+        np.savez_compressed(file, text=np.array(text), **arrays)
+    part.replace(path)
+
+
+def load_findings(path: Path) -> Findings:
+    """Read what `save_findings` wrote."""
+    with np.load(path, allow_pickle=False) as stored:
+        head = json.loads(str(stored["text"]))
+        arrays = {name: stored[name] for name in stored.files if name != "text"}
+    found: list[Any] = [
+        TypeAdapter(_KINDS[one["kind"]]).validate_python(one["body"], context=arrays) for one in head["found"]
+    ]
+    return Findings(head["pipeline"], head["version"], head["weights"], head["settings"], tuple(found))

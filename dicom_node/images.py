@@ -1,0 +1,142 @@
+"""What a model sees: a stack of frames read from DICOM, as a volume or as a radiograph.
+
+Patient coordinates are LPS millimetres (PS3.3 C.7.6.2.1.1): x to the patient's left, y to posterior, z to the head.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from collections.abc import Mapping
+from typing import Any, Self, TypeAlias, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+Scalar = TypeVar("Scalar", bound=np.generic)
+FactValue: TypeAlias = str | float
+Facts: TypeAlias = Mapping[str, tuple[FactValue, ...]]
+"""Keyword or computed name -> every distinct value found in the stack; absent when empty or missing."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Frame:
+    """One image frame on disk; `number` counts from 1 in a multi-frame object, None in a single-frame one."""
+
+    path: str
+    sop_class_uid: str
+    sop_instance_uid: str
+    number: int | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Stack:
+    """The unit of work: frames of one series that belong together, and what their headers say."""
+
+    study_uid: str
+    series_uid: str
+    frames: tuple[Frame, ...]
+    facts: Facts
+
+    def text(self, keyword: str) -> str:
+        """Return the first value of a fact as text, or "" when it is absent."""
+        return str(next(iter(self.facts.get(keyword, ())), ""))
+
+    def number(self, keyword: str) -> float | None:
+        """Return the first value of a fact as a number, or None when it is absent or no number."""
+        try:
+            return float(self.text(keyword))
+        except ValueError:
+            return None
+
+    def with_facts(self, **facts: FactValue) -> Self:
+        """Return the same stack with further single-valued facts."""
+        added = {name: (value,) for name, value in facts.items()}
+        return dataclasses.replace(self, facts={**self.facts, **added})
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain values that `from_json` reads back."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Self:
+        """Rebuild a stack from `to_json`'s values."""
+        return cls(
+            study_uid=values["study_uid"],
+            series_uid=values["series_uid"],
+            frames=tuple(Frame(**frame) for frame in values["frames"]),
+            facts={name: tuple(found) for name, found in values["facts"].items()},
+        )
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Oriented:
+    """A volume's array turned to given patient axes, and the way back."""
+
+    array: NDArray[np.float32]  # axes as asked for, e.g. "SPL": superior, posterior, left
+    spacing_mm: tuple[float, float, float]
+    permutation: tuple[int, int, int]
+    flips: tuple[bool, bool, bool]
+
+    def restore(self, array: NDArray[Scalar]) -> NDArray[Scalar]:
+        """Bring an array on this grid back to the source grid (slices, rows, columns)."""
+        unflipped = array[_slices(self.flips)]
+        return np.ascontiguousarray(unflipped.transpose(np.argsort(self.permutation)))
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Volume:
+    """Parallel, evenly spaced slices on the source grid."""
+
+    array: NDArray[np.float32]  # (slices, rows, columns); Hounsfield units for CT
+    affine: NDArray[np.float64]  # (4, 4): (slice, row, column, 1) -> LPS mm of the voxel's centre
+    frame_of_reference_uid: str
+    stack: Stack  # frames[k] is the source of array[k]
+
+    @property
+    def spacing_mm(self) -> tuple[float, float, float]:
+        """Distance between neighbours along slices, rows, columns."""
+        lengths = np.linalg.norm(self.affine[:3, :3], axis=0)
+        return float(lengths[0]), float(lengths[1]), float(lengths[2])
+
+    def oriented(self, axes: str = "SPL") -> Oriented:
+        """Return the array with its axes growing towards the nearest of the named patient directions.
+
+        "SPL" is the usual axial picture: slices to the head, rows to posterior, columns to the left. No resampling.
+        """
+        wanted = np.array([_DIRECTIONS[letter] for letter in axes])
+        along = self.affine[:3, :3] / np.linalg.norm(self.affine[:3, :3], axis=0)
+        cosines = wanted @ along  # (wanted axis, source axis)
+        permutation = max(
+            itertools.permutations(range(3)), key=lambda order: sum(abs(cosines[i, k]) for i, k in enumerate(order))
+        )
+        flips = tuple(bool(cosines[i, k] < 0) for i, k in enumerate(permutation))
+        spacing = tuple(self.spacing_mm[k] for k in permutation)
+        turned = np.ascontiguousarray(self.array.transpose(permutation)[_slices(flips)])
+        return Oriented(turned, spacing, permutation, flips)  # type: ignore[arg-type]  # three of each
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Radiograph:
+    """One projection image: the pixels as stored, and the picture that a viewer would show."""
+
+    stored: NDArray[Any]  # (rows, columns), integers as stored
+    picture: NDArray[np.uint8]  # (rows, columns), VOI applied, 0 black, 255 white, whatever the photometric sense
+    spacing_mm: tuple[float, float] | None  # rows, columns; None when the header gives none
+    stack: Stack  # one frame
+
+
+Image: TypeAlias = Volume | Radiograph
+
+_DIRECTIONS = {
+    "L": (1.0, 0.0, 0.0),
+    "R": (-1.0, 0.0, 0.0),
+    "P": (0.0, 1.0, 0.0),
+    "A": (0.0, -1.0, 0.0),
+    "S": (0.0, 0.0, 1.0),
+    "I": (0.0, 0.0, -1.0),
+}
+
+
+def _slices(flips: tuple[bool, ...]) -> tuple[slice, ...]:
+    return tuple(slice(None, None, -1 if flip else 1) for flip in flips)

@@ -1,0 +1,1 @@
+"""DICOM objects on disk to stacks, volumes and radiographs."""

@@ -1,0 +1,1 @@
+"""Warm models in a process of their own."""

@@ -1,0 +1,121 @@
+"""The plugin surface: what a model file imports, and what it must offer.
+
+One file and one section of config.toml add a model. The class says what it takes, refuses what it should not see,
+and loads to stages of three steps each: `prepare` on the CPU, `infer` on the device, `finish` back on the source grid.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Protocol, TypeAlias
+
+from pydantic import BaseModel, ConfigDict
+
+from dicom_node.errors import RefusalError, WeightsError
+from dicom_node.findings import (
+    Box,
+    Classification,
+    Code,
+    Detection,
+    ErasedImage,
+    Finding,
+    Measurement,
+    Remark,
+    Segment,
+    Segmentation,
+)
+from dicom_node.images import Image, Radiograph, Stack, Volume
+from dicom_node.weights_store import Weights
+
+__all__ = [
+    "Box",
+    "Classification",
+    "Code",
+    "Detection",
+    "ErasedImage",
+    "Finding",
+    "Image",
+    "Measurement",
+    "Model",
+    "Pipeline",
+    "Radiograph",
+    "RefusalError",
+    "Remark",
+    "Segment",
+    "Segmentation",
+    "Settings",
+    "Stack",
+    "Stage",
+    "Volume",
+    "Weights",
+    "WeightsError",
+]
+
+Found: TypeAlias = tuple[Finding, ...]
+
+
+class Settings(BaseModel):
+    """Base of a pipeline's own settings in `[pipelines.NAME]`; an unknown keyword is refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Stage(Protocol):
+    """One network with its own preparation and finish."""
+
+    def prepare(self, image: Any, previous: Found | None) -> Any:
+        """Turn the image, and the stage before's findings, into one batch on the CPU."""
+
+    def infer(self, batch: Any) -> Any:
+        """Run the network on its device."""
+
+    def finish(self, output: Any, image: Any) -> Found:
+        """Turn the network's output into findings on the source grid."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Model:
+    """A loaded pipeline: stages that run in order, the last one's findings are the result."""
+
+    stages: Sequence[Stage]
+
+    def __call__(self, image: Image) -> Found:
+        """Run every stage on one image."""
+        found: Found | None = None
+        for stage in self.stages:
+            found = stage.finish(stage.infer(stage.prepare(image, found)), image)
+        return found or ()
+
+
+class Pipeline(ABC):
+    """One model behind the gateway.
+
+    A subclass sets the class variables; `settings` holds the section's own keys, validated by `settings_type`.
+    `version` changes with anything that changes the result other than weights and settings.
+    """
+
+    name: ClassVar[str]
+    version: ClassVar[str]
+    title: ClassVar[str]  # for people, e.g. "Contrast enhancement of CT"
+    takes: ClassVar[type[Volume] | type[Radiograph]]
+    settings_type: ClassVar[type[Settings]] = Settings
+
+    def __init__(self, settings: Mapping[str, Any] | None = None) -> None:
+        self.settings = self.settings_type.model_validate(settings or {})
+
+    @abstractmethod
+    def refuse(self, stack: Stack) -> str | None:
+        """Say from the header alone why this stack must not be run, in words for a person; None when it may."""
+
+    @abstractmethod
+    def load(self, weights: Mapping[str, Weights], device: str) -> Model:
+        """Build the model from its weights, keyed by role ("" when there is one), on a torch device name.
+
+        Raises WeightsError when an entry's recipe is none of this pipeline's or its tensors do not fit.
+        """
+
+    def claim(self, stack: Stack) -> tuple[str, str]:  # noqa: ARG002  # subclasses read it
+        """For a gate: what the header says to the same question, and why; ("", reason) when it says nothing."""
+        return "", "this gate reads no header claim"

@@ -1,0 +1,1 @@
+"""Findings to DICOM objects, proved before they leave."""

@@ -1,0 +1,1 @@
+"""Facts and routes to decisions."""

@@ -1,0 +1,1 @@
+"""Durable jobs: the one room that knows DBOS."""
