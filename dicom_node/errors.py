@@ -5,7 +5,7 @@ DicomNodeError
 ├── WeightsError           a weights entry is missing, altered or of the wrong kind
 ├── ObjectError            one DICOM object or file cannot be used; names the object
 │   └── GeometryError      a stack's slices do not form one regular grid
-├── RefusalError      a pipeline or route declines a stack, in words for a person
+├── RefusalError           a pipeline or route declines a stack, in words for a person
 ├── ModelError             a model raised, timed out, or its process died
 ├── ProofError             an encoded result does not say what the model found
 └── PeerError              a DICOM peer could not be reached or would not talk

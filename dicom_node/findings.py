@@ -14,14 +14,14 @@ from pydantic import PlainSerializer, PlainValidator, SerializationInfo, TypeAda
 
 
 def _put(array: NDArray[Any], info: SerializationInfo) -> str:
-    arrays: dict[str, NDArray[Any]] = info.context or {}
+    arrays: dict[str, NDArray[Any]] = info.context  # type: ignore[assignment]  # save_findings hands one in
     name = f"array{len(arrays)}"
     arrays[name] = array
     return name
 
 
 def _get(name: Any, info: ValidationInfo) -> Any:
-    return name if isinstance(name, np.ndarray) else (info.context or {})[name]
+    return name if isinstance(name, np.ndarray) else info.context[name]  # type: ignore[index]
 
 
 Array: TypeAlias = Annotated[NDArray[Any], PlainValidator(_get), PlainSerializer(_put)]
