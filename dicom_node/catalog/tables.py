@@ -1,0 +1,175 @@
+"""The tables. Times are seconds since the epoch, UTC; no table holds a patient's name or number."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import JSON, ForeignKey, Index, String
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+
+class StackState(StrEnum):
+    """Where a stack is on its way; the last five are ends."""
+
+    NEW = "new"  # split off its series, not judged yet
+    WAITING = "waiting"  # judged; `pick` decides once the study is quiet
+    ROUTED = "routed"  # its runs are to be done
+    DELIVERING = "delivering"  # its results are on their way
+    DELIVERED = "delivered"
+    NOTHING = "nothing to run"
+    REFUSED = "refused"
+    HELD = "held"  # waits for a person
+    FAILED = "failed"
+
+
+class RunState(StrEnum):
+    """Where one pipeline's run on one stack is."""
+
+    PLANNED = "planned"
+    DONE = "done"
+    REFUSED = "refused"
+    FAILED = "failed"
+
+
+class DeliveryState(StrEnum):
+    """Where one result is on its way to one peer."""
+
+    WAITING = "waiting"
+    STORED = "stored"
+    FAILED = "failed"  # parked: the peer refused it for good, or it was tried for too long
+
+
+UNFINISHED = (StackState.NEW, StackState.WAITING, StackState.ROUTED, StackState.DELIVERING)
+
+
+class Base(DeclarativeBase):
+    """Base of every table."""
+
+
+class Study(Base):
+    """One study that anything was received of."""
+
+    __tablename__ = "study"
+    uid: Mapped[str] = mapped_column(String(64), primary_key=True)
+    first_at: Mapped[float]
+    last_at: Mapped[float]
+
+
+class Series(Base):
+    """One series; a generation opens each time it has fallen silent with new instances."""
+
+    __tablename__ = "series"
+    uid: Mapped[str] = mapped_column(String(64), primary_key=True)
+    study_uid: Mapped[str] = mapped_column(ForeignKey("study.uid"), index=True)
+    last_at: Mapped[float] = mapped_column(index=True)
+    arrived: Mapped[int] = mapped_column(default=0)  # instances, counted as their rows are made
+    settled: Mapped[int] = mapped_column(default=0)  # of them, how many the latest generation has seen
+    generation: Mapped[int] = mapped_column(default=0)
+    attempt: Mapped[int] = mapped_column(default=0)  # at splitting this generation
+
+
+class Instance(Base):
+    """One SOP Instance on disk."""
+
+    __tablename__ = "instance"
+    uid: Mapped[str] = mapped_column(String(64), primary_key=True)
+    series_uid: Mapped[str] = mapped_column(ForeignKey("series.uid"), index=True)
+    sop_class_uid: Mapped[str] = mapped_column(String(64))
+    transfer_syntax_uid: Mapped[str] = mapped_column(String(64))
+    path: Mapped[str]  # below the storage folder
+    size: Mapped[int]  # bytes of the file
+    sha256: Mapped[str] = mapped_column(String(64))  # of the file
+    caller: Mapped[str] = mapped_column(String(16))  # calling AE title
+    at: Mapped[float]
+
+
+class OpenAssociation(Base):
+    """An association that has sent to a study and is still open; the study is not quiet while it is."""
+
+    __tablename__ = "open_association"
+    id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    study_uid: Mapped[str] = mapped_column(String(64), primary_key=True)
+
+
+class Stack(Base):
+    """Frames of one series that belong together; the id is derived from them, so the same frames are the same stack."""
+
+    __tablename__ = "stack"
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    series_uid: Mapped[str] = mapped_column(ForeignKey("series.uid"), index=True)
+    study_uid: Mapped[str] = mapped_column(ForeignKey("study.uid"), index=True)
+    generation: Mapped[int]
+    number: Mapped[int]  # within its series and generation, from 1
+    state: Mapped[StackState] = mapped_column(index=True)
+    reason: Mapped[str] = mapped_column(default="")
+    content: Mapped[dict[str, Any]] = mapped_column(JSON)  # images.Stack.to_json()
+    decision: Mapped[dict[str, Any] | None] = mapped_column(JSON)  # routing.Decision.to_json()
+    overrides: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)  # facts that a person has settled
+    priority: Mapped[int] = mapped_column(default=5)
+    attempt: Mapped[int] = mapped_column(default=0)  # at the job that its state asks for
+    at: Mapped[float]  # of the last change
+
+
+class Run(Base):
+    """One pipeline on one stack."""
+
+    __tablename__ = "run"
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    stack_id: Mapped[str] = mapped_column(ForeignKey("stack.id"), index=True)
+    pipeline: Mapped[str]
+    is_gate: Mapped[bool] = mapped_column(default=False)
+    send_to: Mapped[list[str]] = mapped_column(JSON, default=list)
+    state: Mapped[RunState]
+    reason: Mapped[str] = mapped_column(default="")
+    version: Mapped[str] = mapped_column(default="")
+    weights: Mapped[dict[str, str]] = mapped_column(JSON, default=dict)
+    record: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)  # seconds, completed attributes
+    at: Mapped[float]  # when it was planned; the time that its results carry
+
+
+class Result(Base):
+    """One DICOM object that we made; encoded once, kept, and only sent again."""
+
+    __tablename__ = "result"
+    uid: Mapped[str] = mapped_column(String(64), primary_key=True)
+    run_id: Mapped[str] = mapped_column(ForeignKey("run.id"), index=True)
+    kind: Mapped[str] = mapped_column(String(16))  # SEG, SR, SC
+    sop_class_uid: Mapped[str] = mapped_column(String(64))
+    path: Mapped[str]  # below the storage folder
+    sha256: Mapped[str] = mapped_column(String(64))  # of the file
+    at: Mapped[float]
+
+
+class Delivery(Base):
+    """One result on its way to one peer."""
+
+    __tablename__ = "delivery"
+    result_uid: Mapped[str] = mapped_column(ForeignKey("result.uid"), primary_key=True)
+    peer: Mapped[str] = mapped_column(primary_key=True)
+    state: Mapped[DeliveryState] = mapped_column(index=True)
+    attempt: Mapped[int] = mapped_column(default=0)
+    status: Mapped[int | None]  # the last C-STORE status
+    reason: Mapped[str] = mapped_column(default="")
+    first_at: Mapped[float]
+    next_at: Mapped[float]
+
+
+class Event(Base):
+    """What happened to what, for people; never read by the program."""
+
+    __tablename__ = "event"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    at: Mapped[float]
+    subject: Mapped[str] = mapped_column(index=True)  # a UID or id
+    text: Mapped[str]
+
+    __table_args__ = (Index("event_by_time", "at"),)
+
+
+class Lease(Base):
+    """A work process that is alive; when it falls silent another takes its jobs."""
+
+    __tablename__ = "lease"
+    executor: Mapped[str] = mapped_column(primary_key=True)
+    until: Mapped[float]

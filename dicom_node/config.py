@@ -1,0 +1,338 @@
+"""config.toml as frozen objects; a keyword that is not known is refused with the nearest one that is."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import re
+import tomllib
+from collections.abc import Iterable, Mapping
+from functools import cached_property
+from pathlib import Path
+from types import MappingProxyType
+from typing import Annotated, Any, Literal, TypeAlias
+from zoneinfo import ZoneInfo
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydicom.datadict import keyword_dict
+
+from dicom_node.errors import ConfigError
+
+COMPUTED_FACTS = ("kind", "slices", "spacing_mm", "extent_mm", "plane", "caller", "ours")
+"""Facts that the node works out itself, next to the DICOM keywords."""
+
+OutputKind: TypeAlias = Literal["SEG", "SR", "SC"]
+Scalar: TypeAlias = str | float | bool
+AETitle: TypeAlias = Annotated[str, Field(min_length=1, max_length=16)]
+"""At most 16 characters (PS3.5 6.2, AE)."""
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+
+class TLS(_Section):
+    """Certificate files in PEM; `ca` is what the other side's certificate is checked against (PS3.15 B.9)."""
+
+    certificate: Path
+    key: Path
+    ca: Path
+
+
+class Node(_Section):
+    """Who we are on the network, and who may call."""
+
+    ae_title: AETitle = "DICOMNODE"
+    host: str = "127.0.0.1"  # the address listened on; "0.0.0.0" lets other machines in
+    port: int = Field(11112, ge=0, le=65535)
+    accepted_callers: tuple[str, ...] = ("*",)  # calling AE titles; "*" is anybody
+    max_associations: int = Field(30, ge=1)
+    extra_sop_classes: tuple[str, ...] = ()  # storage SOP Class UIDs beyond the standard's
+    timezone: str = "UTC"  # of the dates and times in results, e.g. "Asia/Seoul"
+    tls: TLS | None = None
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, name: str) -> str:
+        ZoneInfo(name)
+        return name
+
+
+class Storage(_Section):
+    """Where objects are kept, and when a series counts as complete."""
+
+    folder: Path = Path("data")
+    min_free_gb: float = Field(5.0, ge=0)  # below this, C-STORE is answered 0xA700
+    series_quiet_s: float = Field(10.0, gt=0)  # silence after which a series is looked at
+    study_quiet_s: float = Field(30.0, gt=0)  # silence after which `pick = "best"` chooses
+    regeneration_s: float = Field(300.0, gt=0)  # silence after which late instances are looked at
+    max_generations: int = Field(5, ge=1)  # a series that keeps changing is held after this many
+    max_study_age_days: float = Field(14, gt=0)  # older studies are stored, not run
+
+
+class Database(_Section):
+    """SQLAlchemy URLs; empty means SQLite files in the storage folder."""
+
+    catalog: str = ""
+    work: str = ""
+
+
+class Peer(_Section):
+    """Another DICOM node that results go to."""
+
+    ae_title: AETitle
+    host: str
+    port: int = Field(ge=1, le=65535)
+    tls: TLS | None = None
+    required: bool = True  # a stack is delivered once every required peer has its results
+    timeout_s: float = Field(30.0, gt=0)
+    retry_s: float = Field(10.0, gt=0)  # before the second attempt; doubles up to retry_max_s
+    retry_max_s: float = Field(1800.0, gt=0)
+    give_up_after_h: float = Field(72.0, gt=0)
+    empty_frames: bool = False  # whether a SEG keeps frames without any marked pixel
+
+
+class Condition(_Section):
+    """What one fact must be; every key that is given must hold (HOSPITAL rules: absent is false but for the last)."""
+
+    any_of: tuple[Scalar, ...] = ()  # one of these, strings compared trimmed and without case
+    min: float | None = None
+    max: float | None = None
+    matches: str | None = None  # a regular expression, found anywhere; _ - . / in the value count as blanks
+    has: tuple[str, ...] = ()  # all of these are among the values
+    lacks: tuple[str, ...] = ()  # none of these is among the values
+    exists: bool | None = None
+    not_: Condition | None = Field(None, alias="not")
+
+    @field_validator("has", "lacks", mode="before")
+    @classmethod
+    def _one_or_more(cls, value: object) -> object:
+        return (value,) if isinstance(value, str) else value
+
+    @field_validator("not_", mode="before")
+    @classmethod
+    def _plain_not(cls, value: object) -> object:
+        return None if value is None else _as_condition(value)
+
+    @field_validator("matches")
+    @classmethod
+    def _compiles(cls, pattern: str | None) -> str | None:
+        try:
+            re.compile(pattern or "")
+        except re.error as error:
+            raise ValueError(f"not a regular expression: {pattern!r}: {error}") from error
+        return pattern
+
+
+def _as_condition(value: object) -> object:
+    """A scalar is equality, a list is any-of, a table is itself."""
+    if isinstance(value, (Mapping, Condition)):
+        return value
+    return {"any_of": value if isinstance(value, (list, tuple)) else (value,)}
+
+
+def _as_alternatives(value: object) -> object:
+    """One table, or a list of tables of which one must hold."""
+    return (value,) if isinstance(value, Mapping) else value
+
+
+Conditions: TypeAlias = dict[str, Annotated[Condition, BeforeValidator(_as_condition)]]
+When: TypeAlias = Annotated[tuple[Conditions, ...], BeforeValidator(_as_alternatives)]
+
+
+class Gate(_Section):
+    """A pipeline that runs before routing and adds the fact of the gate's name."""
+
+    pipeline: str
+    when: When = ({},)
+    send_to: tuple[str, ...] = ()
+    on_disagreement: Literal["pixels", "header", "hold"] = "pixels"
+    on_uncertain: Literal["header", "hold", "run"] = "hold"
+
+
+class Route(_Section):
+    """Which stacks run which pipelines, and where the results go."""
+
+    name: str
+    when: When
+    run: tuple[str, ...] = Field(min_length=1)
+    send_to: tuple[str, ...] = ()
+    priority: int = Field(5, ge=1, le=9)  # 1 goes first
+    pick: Literal["best"] | None = None  # of several stacks of one study that match, only the best runs
+    prefer: Conditions = {}  # for pick: how many of these hold is what counts first
+    report_refusals: bool = False  # send an SR that says why a matching stack was not run
+
+
+class PipelineSection(BaseModel):
+    """One model: its weights and device; keys not named here are the pipeline's own settings."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    use: str = ""  # "module:Class"; empty is pipelines.NAME
+    weights: str | Mapping[str, str] = ""  # a catalogue entry, or entries by role; empty is no weights yet
+    device: str = "cpu"
+    outputs: tuple[OutputKind, ...] = ("SEG", "SR")
+    timeout_s: float = Field(900.0, gt=0)
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """The pipeline's own settings."""
+        return MappingProxyType(self.model_extra or {})
+
+    @property
+    def weights_by_role(self) -> Mapping[str, str]:
+        """Catalogue entry names by role; the role is "" where there is one."""
+        if isinstance(self.weights, str):
+            return {"": self.weights} if self.weights else {}
+        return self.weights
+
+
+class Workers(_Section):
+    """How durable work is done."""
+
+    poll_s: float = Field(0.5, gt=0)  # of the queues and of the reconciler
+    threads: int = Field(0, ge=0)  # a model's threads; 0 is the processors less one
+    nice: int = Field(10, ge=0, le=19)  # added to a model process's niceness
+    max_attempts: int = Field(3, ge=1)  # of a job whose process died under it
+    lease_s: float = Field(15.0, gt=0)  # after this silence another work process takes over
+
+
+class Log(_Section):
+    """Log lines go to standard error; they hold UIDs, never a patient's name or number."""
+
+    level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+
+class _Document(_Section):
+    weights: Path = Path("weights")
+    node: Node = Node()
+    storage: Storage = Storage()
+    database: Database = Database()
+    peers: dict[str, Peer] = {}
+    gates: dict[str, Gate] = {}
+    conditions: dict[str, Conditions] = {}  # named groups of conditions that a `when` includes by `use`
+    routes: tuple[Route, ...] = ()
+    pipelines: dict[str, PipelineSection] = {}
+    workers: Workers = Workers()
+    log: Log = Log()
+
+
+class Config(_Document):
+    """The whole file; `folder` is where it lies, and relative paths start there."""
+
+    folder: Path
+
+    @cached_property
+    def storage_folder(self) -> Path:
+        """Where objects are kept, absolute."""
+        return self.folder / self.storage.folder
+
+    @cached_property
+    def weights_folder(self) -> Path:
+        """Where weights/catalog.toml lies, absolute."""
+        return self.folder / self.weights
+
+    @property
+    def catalog_url(self) -> str:
+        """SQLAlchemy URL of our own tables."""
+        return self.database.catalog or f"sqlite:///{self.storage_folder / 'catalog.sqlite'}"
+
+    @property
+    def work_url(self) -> str:
+        """SQLAlchemy URL of the engine's tables."""
+        return self.database.work or f"sqlite:///{self.storage_folder / 'work.sqlite'}"
+
+    @model_validator(mode="after")
+    def _names_exist(self) -> Config:
+        names = [route.name for route in self.routes]
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"two routes are called {name!r}")
+        for where, use in self._uses():
+            _known(use.peers, self.peers, f"{where} sends to", "peer")
+            _known(use.pipelines, self.pipelines, f"{where} runs", "pipeline")
+            _known(
+                use.facts, [*COMPUTED_FACTS, *self.gates, *keyword_dict], f"{where} asks for", "DICOM keyword or fact"
+            )
+        return self
+
+    def _uses(self) -> Iterable[tuple[str, _Use]]:
+        for name, gate in self.gates.items():
+            yield f"gates.{name}", _Use(gate.send_to, (gate.pipeline,), _facts(gate.when))
+        for route in self.routes:
+            yield f"route {route.name!r}", _Use(route.send_to, route.run, _facts((*route.when, route.prefer)))
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Use:
+    peers: Iterable[str]
+    pipelines: Iterable[str]
+    facts: Iterable[str]
+
+
+def load_config(path: Path) -> Config:
+    """Read and check a configuration file.
+
+    Raises:
+        ConfigError: naming the place in the file, what came, and the nearest known word.
+    """
+    try:
+        values = tomllib.loads(path.read_text())
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path}: not TOML: {error}") from error
+    try:
+        return Config.model_validate({**_include(values), "folder": path.resolve().parent})
+    except ValidationError as error:
+        lines = [_sentence(details) for details in error.errors()]
+        raise ConfigError("\n".join(f"{path}: {line}" for line in lines)) from error
+    except KeyError as error:
+        raise ConfigError(f"{path}: `use = {error}` names no [conditions.{error.args[0]}]") from error
+
+
+def _include(values: dict[str, Any]) -> dict[str, Any]:
+    """Put the named groups of [conditions] where a `when` says `use = "name"`; its own conditions win."""
+    groups = values.get("conditions", {})
+
+    def expand(when: Any) -> Any:
+        if isinstance(when, list):
+            return [expand(one) for one in when]
+        if not isinstance(when, dict) or "use" not in when:
+            return when
+        names = [when["use"]] if isinstance(when["use"], str) else when["use"]
+        merged = {key: value for name in names for key, value in groups[name].items()}
+        return merged | {key: value for key, value in when.items() if key != "use"}
+
+    for section in (*values.get("routes", ()), *values.get("gates", {}).values()):
+        if "when" in section:
+            section["when"] = expand(section["when"])
+    return values
+
+
+def _facts(alternatives: Iterable[Conditions]) -> Iterable[str]:
+    return [fact for conditions in alternatives for fact in conditions]
+
+
+def _known(names: Iterable[str], known: Iterable[str], where: str, what: str) -> None:
+    for name in names:
+        if name not in known:
+            raise ValueError(f"{where} {name!r}, which is no {what} here{_did_you_mean(name, known)}")
+
+
+def _did_you_mean(word: str, known: Iterable[str]) -> str:
+    near = difflib.get_close_matches(word, list(known), n=1)
+    return f"; did you mean {near[0]!r}?" if near else ""
+
+
+def _sentence(details: Any) -> str:
+    place = ".".join(str(part) for part in details["loc"])
+    if details["type"] != "extra_forbidden":
+        return f"{place}: {details['msg'].removeprefix('Value error, ')}".lstrip(": ")
+    *_, keyword = details["loc"]
+    known = {name for section in _sections() for name in section.model_fields}
+    return f"{place}: unknown keyword{_did_you_mean(str(keyword), known)}"
+
+
+def _sections() -> list[type[BaseModel]]:
+    return [Config, TLS, Node, Storage, Database, Peer, Condition, Gate, Route, Workers, Log]
