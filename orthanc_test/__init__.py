@@ -1,0 +1,1 @@
+"""A real Orthanc as the PACS that the node is tested with."""
