@@ -65,7 +65,8 @@ class Series(Base):
     last_at: Mapped[float] = mapped_column(index=True)
     arrived: Mapped[int] = mapped_column(default=0)  # instances, counted as their rows are made
     settled: Mapped[int] = mapped_column(default=0)  # of them, how many the latest generation has seen
-    generation: Mapped[int] = mapped_column(default=0)
+    generation: Mapped[int] = mapped_column(default=0)  # the latest that was opened
+    split: Mapped[int] = mapped_column(default=0)  # the latest that was split into stacks
     attempt: Mapped[int] = mapped_column(default=0)  # at splitting this generation
 
 
@@ -171,5 +172,6 @@ class Lease(Base):
     """A work process that is alive; when it falls silent another takes its jobs."""
 
     __tablename__ = "lease"
-    executor: Mapped[str] = mapped_column(primary_key=True)
+    executor: Mapped[str] = mapped_column(primary_key=True)  # or "reconciler": the right to reconcile
     until: Mapped[float]
+    holder: Mapped[str] = mapped_column(default="")  # of the right to reconcile

@@ -1,0 +1,125 @@
+"""The pipelines of one configuration in this process: found, loaded once, kept warm."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from types import ModuleType
+
+import torch
+from pydantic import ValidationError
+
+from dicom_node.config import Config, PipelineSection
+from dicom_node.errors import ConfigError, DicomNodeError, ModelError, RefusalError, WeightsError
+from dicom_node.findings import Findings
+from dicom_node.images import Stack
+from dicom_node.imaging import read_image
+from dicom_node.pipeline import Model, Pipeline
+from dicom_node.weights_store import Weights, read_catalog
+
+NO_WEIGHTS = "no weights"
+
+
+@dataclass(frozen=True, slots=True)
+class _Loaded:
+    model: Model
+    weights: dict[str, str]  # entry name -> SHA-256
+
+
+class Engine:
+    """Runs pipelines by name on stacks; not safe to share among threads."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._pipelines: dict[str, Pipeline] = {}
+        self._loaded: dict[str, _Loaded] = {}
+        if str(config.folder) not in sys.path:
+            sys.path.append(str(config.folder))  # a site's own models may lie next to its config.toml
+
+    def pipeline(self, name: str) -> Pipeline:
+        """Return the pipeline of a `[pipelines.NAME]` section, built with its settings.
+
+        Raises ConfigError when there is no such section, class or setting.
+        """
+        if name not in self._pipelines:
+            self._pipelines[name] = _build(name, self._section(name))
+        return self._pipelines[name]
+
+    def load(self, name: str) -> None:
+        """Make a pipeline's model ready; raises WeightsError when its weights are missing or altered."""
+        self._model(name)
+
+    def run(self, name: str, stack: Stack) -> Findings:
+        """Read the stack's pixels and run one pipeline on them.
+
+        Raises:
+            RefusalError: the pipeline declines the stack, or its geometry is not regular.
+            WeightsError: the pipeline has no weights, or not the ones that the catalogue states.
+            ModelError: the model raised.
+        """
+        pipeline = self.pipeline(name)
+        if reason := pipeline.refuse(stack):
+            raise RefusalError(reason)
+        loaded = self._model(name)
+        image = read_image(stack, pipeline.takes)
+        try:
+            with torch.inference_mode():
+                found = loaded.model(image)
+        except DicomNodeError:
+            raise
+        except Exception as error:
+            raise ModelError(f"{name}: {type(error).__name__}: {error}") from error
+        settings = pipeline.settings.model_dump(mode="json")
+        return Findings(pipeline.name, pipeline.version, loaded.weights, settings, found)
+
+    def _section(self, name: str) -> PipelineSection:
+        try:
+            return self._config.pipelines[name]
+        except KeyError:
+            raise ConfigError(f"no [pipelines.{name}] in the configuration") from None
+
+    def _model(self, name: str) -> _Loaded:
+        if name not in self._loaded:
+            section = self._section(name)
+            weights = self._weights(name, section)
+            model = self.pipeline(name).load(weights, section.device)
+            self._loaded[name] = _Loaded(model, {entry.name: entry.sha256 for entry in weights.values()})
+        return self._loaded[name]
+
+    def _weights(self, name: str, section: PipelineSection) -> dict[str, Weights]:
+        if not section.weights_by_role:
+            raise WeightsError(f"{NO_WEIGHTS} for {name}: name an entry in [pipelines.{name}] weights")
+        known = read_catalog(self._config.weights_folder)
+        found = {}
+        for role, entry in section.weights_by_role.items():
+            if entry not in known:
+                raise WeightsError(f"{NO_WEIGHTS} for {name}: {entry!r} is not in {self._config.weights_folder}")
+            known[entry].verify()
+            found[role] = known[entry]
+        return found
+
+
+def _build(name: str, section: PipelineSection) -> Pipeline:
+    module_name, _, class_name = (section.use or f"pipelines.{name}").partition(":")
+    try:
+        module = importlib.import_module(module_name)
+    except ImportError as error:
+        raise ConfigError(f"[pipelines.{name}] cannot import {module_name!r}: {error}") from error
+    kinds = [kind for kind in _pipelines_of(module) if kind.__name__ == class_name or not class_name]
+    if len(kinds) != 1:
+        raise ConfigError(
+            f"[pipelines.{name}] {module_name!r} has {len(kinds)} pipelines named {class_name or 'at all'}"
+        )
+    try:
+        return kinds[0](section.settings)
+    except ValidationError as error:
+        problems = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
+        raise ConfigError(f"[pipelines.{name}] {problems}") from error
+
+
+def _pipelines_of(module: ModuleType) -> Iterator[type[Pipeline]]:
+    for value in vars(module).values():
+        if isinstance(value, type) and issubclass(value, Pipeline) and value.__module__ == module.__name__:
+            yield value

@@ -1,0 +1,125 @@
+"""DBOS, and nothing else knows it: durable queues, jobs made of steps, and the jobs of dead work processes.
+
+A job is a kind and its arguments. A step that has ended is not run again after a crash; one that had begun is.
+"""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer, SetEnqueueOptions, SetWorkflowID
+
+_log = logging.getLogger(__name__)
+
+APPLICATION_VERSION = "1"
+"""Raised with each change of a job's steps that an unfinished job of the version before could not live with."""
+
+_LIVE = ["ENQUEUED", "PENDING", "DELAYED"]
+_NAME = "dicom-node"
+_MAX_RECOVERIES = 3  # of one job; the reconciler then begins its next attempt
+
+
+class Step(Protocol):
+    """Runs one named step of a job; what it returns is kept, as JSON."""
+
+    def __call__(self, name: str, function: Callable[..., Any], *args: Any) -> Any:
+        """Run function(*args), or return what it returned before the crash."""
+
+
+class Body(Protocol):
+    """One kind of job: called with the step runner and the job's arguments."""
+
+    def __call__(self, step: Step, *args: str) -> None:
+        """Do the job."""
+
+
+class Durable:
+    """One work process's engine."""
+
+    def __init__(self, url: str, executor: str, bodies: Mapping[str, Body], failed: Callable[..., None]) -> None:
+        """`failed(kind, args, error)` is told of a job that raised; it records the end of what the job was for."""
+        if url.startswith("sqlite:///"):
+            _use_wal(Path(url.removeprefix("sqlite:///")))
+        self.executor = executor
+        config: DBOSConfig = {
+            "name": _NAME,
+            "system_database_url": url,
+            "application_version": APPLICATION_VERSION,
+            "executor_id": executor,
+            "log_level": "WARNING",
+            "serializer": DBOSPortableJSONSerializer(),
+            "db_engine_kwargs": {"hide_parameters": True},
+        }
+        DBOS(config=config)
+
+        @DBOS.workflow(name="job", max_recovery_attempts=_MAX_RECOVERIES)
+        def job(kind: str, args: list[str]) -> None:
+            try:
+                bodies[kind](_step, *args)
+            except Exception as error:  # noqa: BLE001  # the job's boundary: its stack ends failed, with this reason
+                _step("failed", failed, kind, args, f"{type(error).__name__}: {error}")
+
+        self._job = job
+
+    def launch(self, queues: Mapping[str, int], poll_s: float) -> None:
+        """Start taking jobs from the queues, so many at a time from each; this process's own old jobs go on."""
+        DBOS.launch()
+        self._cancel_older_versions()
+        for name, concurrency in queues.items():
+            DBOS.register_queue(name, worker_concurrency=concurrency, polling_interval_sec=poll_s)
+
+    def enqueue(self, job_id: str, queue: str, kind: str, args: Sequence[str], priority: int) -> None:
+        """Put a job on a queue, once for each id; the smaller priority (1 or more) goes first."""
+        with SetWorkflowID(job_id), SetEnqueueOptions(priority=priority):
+            DBOS.enqueue_workflow(queue, self._job, kind, list(args))
+
+    def live(self) -> set[str]:
+        """Return the ids of all jobs that are queued or running."""
+        found = DBOS.list_workflows(status=_LIVE, load_input=False, load_output=False)
+        return {job.workflow_id for job in found}
+
+    def known(self, job_id: str) -> bool:
+        """Say whether a job of this id was ever put on a queue."""
+        return DBOS.get_workflow_status(job_id) is not None
+
+    def take_over(self, dead_executor: str) -> int:
+        """Put the jobs that a dead work process had begun back on their queues; returns how many."""
+        moved = 0
+        while found := DBOS.list_workflows(status="PENDING", executor_id=dead_executor, load_input=False):
+            for job in found:
+                DBOS.resume_workflows([job.workflow_id], queue_name=job.queue_name)
+            moved += len(found)
+        return moved
+
+    def forget(self, before_epoch_ms: int) -> None:
+        """Delete the records of jobs that ended before a time."""
+        ended = DBOS.list_workflows(status=["SUCCESS", "ERROR", "CANCELLED"], load_input=False, load_output=False)
+        old = [job.workflow_id for job in ended if (job.updated_at or before_epoch_ms) < before_epoch_ms]
+        if old:
+            DBOS.delete_workflows(old)
+
+    def close(self) -> None:
+        """Stop taking jobs; one that is running goes on at the next start."""
+        DBOS.destroy(workflow_completion_timeout_sec=0)
+
+    def _cancel_older_versions(self) -> None:
+        unfinished = DBOS.list_workflows(status=_LIVE, load_input=False, load_output=False)
+        old = [job.workflow_id for job in unfinished if job.app_version not in (None, APPLICATION_VERSION)]
+        if old:
+            _log.info("%d unfinished jobs of an older version are made anew", len(old))
+            DBOS.cancel_workflows(old)
+
+
+def _step(name: str, function: Callable[..., Any], *args: Any) -> Any:
+    return DBOS.run_step({"name": name}, function, *args)
+
+
+def _use_wal(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    connection = sqlite3.connect(path)
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.close()

@@ -1,0 +1,78 @@
+"""How a stack moves on, and how it ends; every move leaves an event."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from dicom_node.catalog import Delivery, DeliveryState, Event, Result, Run, RunState, Stack, StackState
+from dicom_node.config import Peer
+
+
+def move(session: Session, stack: Stack, state: StackState, reason: str = "") -> None:
+    """Put a stack into a state, say why, and let the state's job start from its first attempt."""
+    if (stack.state, stack.reason) == (state, reason):
+        return
+    if stack.state != state:
+        stack.attempt = 0
+    stack.state, stack.reason, stack.at = state, reason, time.time()
+    note(session, stack.id, f"{state}: {reason}" if reason else str(state))
+
+
+def note(session: Session, subject: str, text: str) -> None:
+    """Write down what happened to a UID or id, for people."""
+    session.add(Event(at=time.time(), subject=subject, text=text))
+
+
+def settle(session: Session, stack: Stack, peers: dict[str, Peer]) -> None:
+    """Work out where a judged stack is, from its runs and deliveries.
+
+    It is delivered once every required peer has every result. A stack that is held stays held: a person ends that.
+    """
+    if stack.state == StackState.HELD:
+        return
+    runs = session.scalars(select(Run).where(Run.stack_id == stack.id)).all()
+    if any(run.state == RunState.PLANNED for run in runs):
+        return
+    deliveries = _deliveries(session, runs)
+    required = [one for one in deliveries if peers[one.peer].required] if peers else []
+    if any(one.state == DeliveryState.WAITING for one in required):
+        move(session, stack, StackState.DELIVERING)
+    else:
+        move(session, stack, *_end(stack, runs, deliveries, required))
+
+
+def _end(
+    stack: Stack, runs: Sequence[Run], deliveries: Sequence[Delivery], required: Sequence[Delivery]
+) -> tuple[StackState, str]:
+    failed = [f"{run.pipeline}: {run.reason}" for run in runs if run.state == RunState.FAILED]
+    failed += _unique(f"{one.peer}: {one.reason}" for one in required if one.state == DeliveryState.FAILED)
+    refused = [f"{run.pipeline}: {run.reason}" for run in runs if run.state == RunState.REFUSED and not run.is_gate]
+    decided = str((stack.decision or {}).get("reason", ""))
+    if failed:
+        return StackState.FAILED, "; ".join(failed)
+    if deliveries:
+        return StackState.DELIVERED, "; ".join([_what(runs, deliveries), *refused])
+    if refused:
+        return StackState.REFUSED, "; ".join(refused)
+    if any(run.state == RunState.DONE and not run.is_gate for run in runs):
+        return StackState.DELIVERED, "results are kept here: the route sends to no peer"
+    return StackState.NOTHING, decided
+
+
+def _deliveries(session: Session, runs: Iterable[Run]) -> Sequence[Delivery]:
+    ids = [run.id for run in runs]
+    query = select(Delivery).join(Result, Delivery.result_uid == Result.uid).where(Result.run_id.in_(ids))
+    return session.scalars(query).all()
+
+
+def _what(runs: Sequence[Run], deliveries: Sequence[Delivery]) -> str:
+    names = ", ".join(_unique(run.pipeline for run in runs if run.state == RunState.DONE))
+    return f"{names} to {', '.join(_unique(one.peer for one in deliveries))}"
+
+
+def _unique(words: Iterable[str]) -> list[str]:
+    return list(dict.fromkeys(words))

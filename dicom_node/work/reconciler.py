@@ -1,0 +1,183 @@
+"""The one path by which work begins: first arrival, late arrival and lost job alike."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple
+
+from sqlalchemy import ColumnElement, and_, exists, func, or_, select
+from sqlalchemy.orm import Session
+
+from dicom_node.catalog import (
+    Catalog,
+    Delivery,
+    DeliveryState,
+    OpenAssociation,
+    Result,
+    Run,
+    Series,
+    Stack,
+    StackState,
+)
+from dicom_node.config import Config, Route
+from dicom_node.images import Stack as Content
+from dicom_node.routing import Candidate, Decision, pick_best
+from dicom_node.work.delivering import waiting_deliveries
+from dicom_node.work.durable import Durable
+from dicom_node.work.ending import move
+from dicom_node.work.judging import plan_all
+
+WORK_QUEUE = "work"
+_JOB_OF = {StackState.NEW: "judge", StackState.ROUTED: "process"}
+_SPLIT_PRIORITY, _JUDGE_PRIORITY, _PROCESS_PRIORITY = 1, 2, 10  # deciding never waits behind a long inference
+_TOO_OFTEN = "its job's process died {} times under it"
+
+
+class Wanted(NamedTuple):
+    """A job that a row asks for."""
+
+    kind: str
+    args: tuple[str, ...]
+    attempt: int
+    queue: str
+    priority: int
+
+    @property
+    def job_id(self) -> str:
+        """The same row at the same attempt asks for the same job."""
+        return ":".join([self.kind, *self.args, str(self.attempt)])
+
+
+def peer_queue(peer: str) -> str:
+    """Return the queue of a peer: each has its own, so that none holds another up."""
+    return f"deliver-{peer}"
+
+
+class Reconciler:
+    """Looks at the catalog and enqueues what it asks for; only one runs at a time (see worker.py)."""
+
+    def __init__(self, config: Config, catalog: Catalog, durable: Durable, give_up: Callable[..., None]) -> None:
+        """`give_up(kind, args, error)` ends what a job was for whose process died under it too often."""
+        self._config = config
+        self._catalog = catalog
+        self._durable = durable
+        self._give_up = give_up
+
+    def tick(self) -> None:
+        """Open generations of quiet series, choose in quiet studies, and see that every unfinished row has a job."""
+        live = self._durable.live()  # before the rows: a job that ends in between has changed its row already
+        now = time.time()
+        with self._catalog.write() as session:
+            self._open_generations(session, now)
+            self._pick(session, now)
+            wanted = [*self._splits(session), *self._stacks(session), *self._deliveries(session, now)]
+            hopeless = [job for job in wanted if self._is_hopeless(job)]
+            due = [job for job in wanted if job.job_id not in live and job not in hopeless]
+            begin = [job for job in due if self._may_begin(session, job)]
+        for job in begin:
+            self._durable.enqueue(job.job_id, job.queue, job.kind, job.args, job.priority)
+        for job in hopeless:
+            self._give_up(job.kind, list(job.args), _TOO_OFTEN.format(job.attempt))
+
+    def _is_hopeless(self, job: Wanted) -> bool:
+        """Deliveries have an end of their own: `give_up_after_h`."""
+        return job.kind != "deliver" and job.attempt >= self._config.workers.max_attempts
+
+    def _may_begin(self, session: Session, job: Wanted) -> bool:
+        """A job that ended and left its row as it was has died: its next attempt begins at the next tick."""
+        if not self._durable.known(job.job_id):
+            return True
+        if job.kind == "split":
+            session.get_one(Series, job.args[0]).attempt += 1
+        elif job.kind == "deliver":
+            self._next_delivery_attempt(session, job)
+        else:
+            session.get_one(Stack, job.args[0]).attempt += 1
+        return False
+
+    def _next_delivery_attempt(self, session: Session, job: Wanted) -> None:
+        peer, stack_id = job.args
+        for delivery in waiting_deliveries(session, peer, stack_id):
+            delivery.attempt += 1
+
+    def _open_generations(self, session: Session, now: float) -> None:
+        storage = self._config.storage
+        query = select(Series).where(
+            Series.arrived > Series.settled,
+            Series.split == Series.generation,
+            or_(
+                and_(Series.generation == 0, Series.last_at < now - storage.series_quiet_s),
+                and_(Series.generation > 0, Series.last_at < now - storage.regeneration_s),
+            ),
+            ~_is_open(Series.study_uid),
+        )
+        for series in session.scalars(query).all():
+            series.generation += 1
+            series.attempt = 0
+
+    def _splits(self, session: Session) -> Iterator[Wanted]:
+        for series in session.scalars(select(Series).where(Series.split < Series.generation)).all():
+            args = (series.uid, str(series.generation))
+            yield Wanted("split", args, series.attempt, WORK_QUEUE, _SPLIT_PRIORITY)
+
+    def _stacks(self, session: Session) -> Iterator[Wanted]:
+        query = select(Stack.id, Stack.state, Stack.attempt, Stack.priority).where(Stack.state.in_(_JOB_OF))
+        for key, state, attempt, priority in session.execute(query).all():
+            place = _JUDGE_PRIORITY if state == StackState.NEW else _PROCESS_PRIORITY + priority
+            yield Wanted(_JOB_OF[state], (key,), attempt, WORK_QUEUE, place)
+
+    def _deliveries(self, session: Session, now: float) -> Iterator[Wanted]:
+        query = (
+            select(Delivery.peer, Stack.id, func.max(Delivery.attempt), Stack.priority)
+            .join(Result, Delivery.result_uid == Result.uid)
+            .join(Run, Result.run_id == Run.id)
+            .join(Stack, Run.stack_id == Stack.id)
+            .where(Delivery.state == DeliveryState.WAITING, Delivery.next_at <= now)
+            .group_by(Delivery.peer, Stack.id, Stack.priority)
+        )
+        for peer, key, attempt, priority in session.execute(query).all():
+            yield Wanted("deliver", (peer, key), attempt, peer_queue(peer), priority)
+
+    def _pick(self, session: Session, now: float) -> None:
+        """Choose among the stacks that wait, in every study that has been silent long enough."""
+        waiting = session.scalars(select(Stack).where(Stack.state == StackState.WAITING)).all()
+        for study_uid in {stack.study_uid for stack in waiting}:
+            if self._is_quiet(session, study_uid, now):
+                self._choose(session, [stack for stack in waiting if stack.study_uid == study_uid])
+
+    def _is_quiet(self, session: Session, study_uid: str, now: float) -> bool:
+        since = now - self._config.storage.study_quiet_s
+        unsplit = or_(Series.last_at > since, Series.arrived > Series.settled, Series.split < Series.generation)
+        busy = select(Series.uid).where(Series.study_uid == study_uid, or_(unsplit, _is_open(Series.study_uid)))
+        unjudged = select(Stack.id).where(Stack.study_uid == study_uid, Stack.state == StackState.NEW)
+        return session.scalars(busy).first() is None and session.scalars(unjudged).first() is None
+
+    def _choose(self, session: Session, stacks: Iterable[Stack]) -> None:
+        decisions = {stack.id: Decision.from_json(stack.decision or {}) for stack in stacks}
+        for route in self._config.routes:
+            if route.pick:
+                _choose_for(route, stacks, decisions)
+        for stack in stacks:
+            decision = decisions[stack.id]
+            stack.decision = decision.to_json()
+            if decision.runs:
+                plan_all(session, stack, decision)
+            else:
+                move(session, stack, StackState.NOTHING, decision.reason)
+
+
+def _choose_for(route: Route, stacks: Iterable[Stack], decisions: dict[str, Decision]) -> None:
+    candidates = [
+        Candidate(stack.id, Content.from_json(stack.content))
+        for stack in stacks
+        if any(route.name in run.routes for run in decisions[stack.id].runs)
+    ]
+    if candidates:
+        _chosen, others = pick_best(route, candidates)
+        for key, reason in others.items():
+            decisions[key] = decisions[key].without(route.name, reason)
+
+
+def _is_open(study_uid: ColumnElement[str]) -> ColumnElement[bool]:
+    return exists().where(OpenAssociation.study_uid == study_uid)

@@ -1,0 +1,123 @@
+"""One work process: takes jobs, keeps its lease, and one of all of them reconciles."""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from sqlalchemy import select
+
+from dicom_node.catalog import Catalog, Lease, Stack, StackState
+from dicom_node.config import Config
+from dicom_node.errors import ConfigError
+from dicom_node.uids import digest
+from dicom_node.work.delivering import Delivering
+from dicom_node.work.durable import Body, Durable
+from dicom_node.work.ending import move
+from dicom_node.work.judging import Judging
+from dicom_node.work.processing import Processing
+from dicom_node.work.reconciler import WORK_QUEUE, Reconciler, peer_queue
+from dicom_node.work.running import Models, Running
+from dicom_node.work.splitting import Splitting
+
+_log = logging.getLogger(__name__)
+_RECONCILER = "reconciler"
+_KEEP_RECORDS_S = 7 * 24 * 3600.0
+_FORGET_EVERY_S = 3600.0
+
+
+class Worker:
+    """Composes the jobs of one work process and runs them until told to stop."""
+
+    def __init__(self, config: Config, catalog: Catalog, models: Models) -> None:
+        self._config = config
+        self._catalog = catalog
+        running = Running(config, catalog, models)
+        self._splitting = Splitting(config, catalog)
+        self._delivering = Delivering(config, catalog)
+        self._bodies: Mapping[str, Body] = {
+            "split": self._splitting,
+            "judge": Judging(config, catalog, running),
+            "process": Processing(config, catalog, running),
+            "deliver": self._delivering,
+        }
+
+    def run(self, stopped: threading.Event, ready: Callable[[], None]) -> None:
+        """Work until `stopped` is set; calls `ready` once jobs are being taken."""
+        with _only_executor(self._config.storage_folder / "locks") as executor:
+            durable = Durable(self._config.work_url, executor, self._bodies, self._failed)
+            queues = {WORK_QUEUE: 1} | {peer_queue(name): 1 for name in self._config.peers}
+            durable.launch(queues, self._config.workers.poll_s)
+            try:
+                ready()
+                self._reconcile(durable, stopped)
+            finally:
+                durable.close()
+
+    def _reconcile(self, durable: Durable, stopped: threading.Event) -> None:
+        reconciler = Reconciler(self._config, self._catalog, durable, self._failed)
+        forget_at = time.monotonic()
+        while not stopped.wait(self._config.workers.poll_s):
+            try:
+                self._reap(durable)
+                if self._leads(durable.executor):
+                    reconciler.tick()
+                if time.monotonic() >= forget_at:
+                    durable.forget(int((time.time() - _KEEP_RECORDS_S) * 1000))
+                    forget_at = time.monotonic() + _FORGET_EVERY_S
+            except Exception as error:  # noqa: BLE001  # a database that is away comes back; the next tick tries again
+                _log.warning("reconciling: %s: %s", type(error).__name__, error)
+
+    def _leads(self, executor: str) -> bool:
+        """Renew this process's lease, and say whether it is the one to reconcile."""
+        now, until = time.time(), time.time() + self._config.workers.lease_s
+        with self._catalog.write() as session:
+            session.merge(Lease(executor=executor, until=until))
+            leader = session.get(Lease, _RECONCILER)
+            if leader is None or leader.until < now or leader.holder == executor:
+                session.merge(Lease(executor=_RECONCILER, until=until, holder=executor))
+                return True
+            return False
+
+    def _reap(self, durable: Durable) -> None:
+        """Take over the jobs of work processes that have fallen silent."""
+        query = select(Lease).where(Lease.until < time.time(), Lease.executor.not_in([_RECONCILER, durable.executor]))
+        with self._catalog.read() as session:
+            dead = [lease.executor for lease in session.scalars(query).all()]
+        for executor in dead:
+            moved = durable.take_over(executor)
+            _log.warning("work process %s has fallen silent: %d of its jobs were taken over", executor, moved)
+            with self._catalog.write() as session:
+                session.delete(session.get_one(Lease, executor))
+
+    def _failed(self, kind: str, args: Sequence[str], error: str) -> None:
+        """Record the end of what a job was for."""
+        _log.error("%s %s failed: %s", kind, " ".join(args), error)
+        if kind == "split":
+            self._splitting.failed(args[0], args[1], error)
+        elif kind == "deliver":
+            self._delivering.failed(args[0], args[1], error)
+        else:
+            with self._catalog.write() as session:
+                move(session, session.get_one(Stack, args[0]), StackState.FAILED, error)
+
+
+@contextmanager
+def _only_executor(folder: Path) -> Iterator[str]:
+    """Yield a name that is stable over restarts and that no other live work process has: the first free lock's."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for number in range(64):
+        with (folder / f"work-{number}").open("w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                continue
+            yield f"{socket.gethostname()}-{digest(str(folder))[:8]}-{number}"
+            return
+    raise ConfigError(f"{folder}: 64 work processes run already")
