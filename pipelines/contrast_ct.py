@@ -1,0 +1,141 @@
+"""Contrast gate: does a CT stack show iodine in the vessels?"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Mapping
+from typing import Any, ClassVar, Final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import Field, field_validator
+from torch import Tensor
+
+from dicom_node.images import Oriented
+from dicom_node.pipeline import Classification, Code, Found, Model, Pipeline, Remark, Settings, Stack, Volume, Weights
+from pipelines.contrast_claim import ENHANCED_PATTERN, NON_ENHANCED_PATTERN, read_claim
+from pipelines.ct_slices import lung_share, resampled, windowed
+from pipelines.headers import SCHEME, refuse_ct
+from pipelines.networks.classifier import CompactClassifier
+from pipelines.recipes import Builder, build, fill
+
+QUESTION: Final = Code("CT_CONTRAST", SCHEME, "Contrast enhancement of CT")
+ANSWERS: Final = {
+    "enhanced": Code("ENHANCED", SCHEME, "Contrast-enhanced"),
+    "non-enhanced": Code("NON_ENHANCED", SCHEME, "Not contrast-enhanced"),
+    "uncertain": Code("64957009", "SCT", "Uncertain"),
+}
+
+
+class ContrastSettings(Settings):
+    """`[pipelines.contrast_ct]`."""
+
+    enhanced_at: float = Field(0.65, ge=0.5, le=1)  # mean probability from which the stack is enhanced
+    non_enhanced_at: float = Field(0.35, ge=0, le=0.5)  # mean probability up to which it is not
+    slices: int = Field(9, ge=1)  # sampled over the stack; more cost time, fewer miss the vessels
+    lung_share: float = Field(0.08, ge=0, le=1)  # of the body's cross-section, from which a slice shows chest
+    chest_slices: float = Field(0.3, ge=0, le=1)  # share of the sampled slices that must show chest
+    enhanced_pattern: str = ENHANCED_PATTERN  # in SeriesDescription, `_ - . /` read as blanks
+    non_enhanced_pattern: str = NON_ENHANCED_PATTERN  # likewise, and with the hyphen kept for `C-`
+
+    @field_validator("enhanced_pattern", "non_enhanced_pattern")
+    @classmethod
+    def _compiles(cls, pattern: str) -> str:
+        try:
+            re.compile(pattern)
+        except re.error as error:
+            raise ValueError(f"is no regular expression: {error}") from error
+        return pattern
+
+
+class ContrastCT(Pipeline):
+    """Answers enhanced, non-enhanced or uncertain for one stack of axial CT."""
+
+    name: ClassVar[str] = "contrast_ct"
+    version: ClassVar[str] = "1.0.0"
+    title: ClassVar[str] = "Contrast enhancement of CT"
+    takes = Volume
+    settings_type = ContrastSettings
+    settings: ContrastSettings
+
+    def refuse(self, stack: Stack) -> str | None:
+        """Refuse what is no axial CT volume."""
+        return refuse_ct(stack)
+
+    def claim(self, stack: Stack) -> tuple[str, str]:
+        """Return what the header says about contrast, and why."""
+        return read_claim(stack, self.settings.enhanced_pattern, self.settings.non_enhanced_pattern)
+
+    def load(self, weights: Mapping[str, Weights], device: str) -> Model:
+        """Build the gate from one entry of any recipe in RECIPES."""
+        return build(self.name, RECIPES, weights, self.settings, device)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Sampled:
+    """The slices that the network sees, and how many were looked at to find them."""
+
+    slices: NDArray[np.float32]  # (n, windows, size, size); n may be 0
+    looked_at: int
+
+
+class ChestSlices:
+    """Recipe contrast-ct-small: a few slices over the stack, each judged alone, probabilities averaged."""
+
+    def __init__(self, weights: Weights, settings: ContrastSettings, device: str) -> None:
+        self.settings = settings
+        self.device = device
+        self.network = fill(CompactClassifier(inputs=3, classes=1), weights, device)
+
+    def prepare(self, image: Volume, previous: Found | None) -> Sampled:  # noqa: ARG002  # the only stage
+        """Pick the slices that show chest among those sampled."""
+        oriented = image.oriented("SPL")
+        spacing_mm = oriented.spacing_mm[1:]
+        sampled = spread(oriented, self.settings.slices)
+        chest = [hu for hu in sampled if lung_share(hu, spacing_mm) >= self.settings.lung_share]
+        squares = [windowed(resampled(hu, spacing_mm)) for hu in chest]
+        empty = np.zeros((0, 3, 1, 1), np.float32)
+        return Sampled(np.stack(squares) if squares else empty, len(sampled))
+
+    def infer(self, batch: Sampled) -> tuple[NDArray[np.float32], int]:
+        """Return each chest slice's probability of enhancement, (n,), and the number sampled."""
+        if not len(batch.slices):
+            return np.zeros(0, np.float32), batch.looked_at
+        with torch.inference_mode():
+            slices = torch.from_numpy(batch.slices).to(self.device)
+            logits: Tensor = self.network(slices) + self.network(slices.flip(-1))
+        probabilities = torch.sigmoid(logits[:, 0] / 2).cpu().numpy()
+        return np.asarray(probabilities, np.float32), batch.looked_at
+
+    def finish(self, output: tuple[NDArray[np.float32], int], image: Volume) -> Found:
+        """Average the slices; outside the chest, or between the thresholds, the answer is uncertain."""
+        probabilities, looked_at = output
+        claim, _ = read_claim(image.stack, self.settings.enhanced_pattern, self.settings.non_enhanced_pattern)
+        if len(probabilities) < max(1.0, self.settings.chest_slices * looked_at):
+            seen = f"{len(probabilities)} of {looked_at} sampled slices show lung"
+            outside = Remark(f"outside the trained body region (chest): {seen}")
+            return _answer("uncertain", 0.5, seen, claim), outside
+        mean = float(probabilities.mean())
+        votes = int((probabilities >= 0.5).sum())
+        detail = f"{votes} of {len(probabilities)} slices voted enhanced, mean probability {mean:.2f}"
+        if mean >= self.settings.enhanced_at:
+            return (_answer("enhanced", mean, detail, claim),)
+        if mean <= self.settings.non_enhanced_at:
+            return (_answer("non-enhanced", 1 - mean, detail, claim),)
+        return (_answer("uncertain", max(mean, 1 - mean), detail, claim),)
+
+
+def spread(oriented: Oriented, count: int) -> NDArray[np.float32]:
+    """Return up to `count` slices at even distances, the ends of the stack left out: (n, rows, columns)."""
+    total = len(oriented.array)
+    middles = (np.arange(count) + 0.5) / count * total
+    return oriented.array[np.unique(np.clip(middles.astype(int), 0, total - 1))]
+
+
+def _answer(value: str, probability: float, detail: str, claim: str) -> Classification:
+    return Classification("contrast", QUESTION, value, ANSWERS[value], probability, detail, claim)
+
+
+RECIPES: Final[dict[str, Builder[Any]]] = {"contrast-ct-small": ChestSlices}

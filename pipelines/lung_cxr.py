@@ -1,0 +1,206 @@
+"""Lungs of a frontal chest radiograph."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, ClassVar, Final
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import Field
+from torch import Tensor
+
+from dicom_node.pipeline import (
+    Code,
+    Finding,
+    Found,
+    Measurement,
+    Model,
+    Pipeline,
+    Radiograph,
+    Remark,
+    Segment,
+    Segmentation,
+    Settings,
+    Stack,
+    Weights,
+)
+from pipelines.headers import LEFT, RIGHT, SCHEME, age_years, refuse_radiograph, row_direction, texts
+from pipelines.networks.unet import CompactUNet
+from pipelines.pictures import Letterbox, letterbox, standardised
+from pipelines.recipes import Builder, build, fill
+
+STRUCTURE: Final = Code("91723000", "SCT", "Anatomical Structure")
+LUNG: Final = Code("39607008", "SCT", "Lung")
+AREA: Final = Code("42798000", "SCT", "Area")
+AREA_SHARE: Final = Code("AREA_SHARE", SCHEME, "Share of the image's area")
+AREA_RATIO: Final = Code("LUNG_AREA_RATIO", SCHEME, "Area of the first-named lung by the second's")
+SQUARE_MM: Final = Code("mm2", "UCUM", "square millimeter")
+NO_UNIT: Final = Code("1", "UCUM", "no units")
+RATIO: Final = Code("{ratio}", "UCUM", "ratio")
+
+NOT_FRONTAL: Final = ("LL", "RL", "LATERAL", "LAT", "LLD", "RLD", "LLO", "RLO", "LAO", "RAO", "LPO", "RPO", "AXIAL")
+YOUNGEST_YEARS: Final = 10
+COLOURS: Final = ((230, 90, 70), (70, 130, 230))
+
+
+class LungSettings(Settings):
+    """`[pipelines.lung_cxr]`."""
+
+    threshold: float = Field(0.5, gt=0, lt=1)  # probability from which a pixel is lung
+    min_share: float = Field(0.005, ge=0, lt=1)  # of the image; a smaller component is taken for noise
+    min_pixels: int = Field(256, ge=1)  # the network's square; a real DX has over 1000, below 512 is usually a capture
+    refuse_pattern: str = r"(?i)decub|lordot|oblique|inspir.*expir"  # in Series-, Study- and ProtocolName
+
+
+class LungCXR(Pipeline):
+    """Segments both lungs, the part behind the heart included, and measures their areas."""
+
+    name: ClassVar[str] = "lung_cxr"
+    version: ClassVar[str] = "1.0.0"
+    title: ClassVar[str] = "Lungs of a chest radiograph"
+    takes = Radiograph
+    settings_type = LungSettings
+    settings: LungSettings
+
+    def refuse(self, stack: Stack) -> str | None:
+        """Refuse lateral, oblique, lordotic and decubitus views, small images, and odd shapes."""
+        reason = refuse_radiograph(stack, self.settings.min_pixels) or self._refuse_view(stack)
+        return reason or _refuse_shape(stack)
+
+    def load(self, weights: Mapping[str, Weights], device: str) -> Model:
+        """Build the segmenter from one entry of any recipe in RECIPES."""
+        return build(self.name, RECIPES, weights, self.settings, device)
+
+    def _refuse_view(self, stack: Stack) -> str | None:
+        for keyword, refused in (("ViewPosition", NOT_FRONTAL), ("view", ("LATERAL", "OTHER"))):
+            if found := set(texts(stack, keyword)) & set(refused):
+                return f"{keyword} is {found.pop()}, not frontal"
+        for keyword in (
+            "SeriesDescription",
+            "StudyDescription",
+            "ProtocolName",
+            "AcquisitionDeviceProcessingDescription",
+        ):
+            for text in texts(stack, keyword):
+                if re.search(self.settings.refuse_pattern, text):
+                    return f"{keyword} {text!r} is no plain frontal view"
+        return None
+
+
+def _refuse_shape(stack: Stack) -> str | None:
+    rows, columns = stack.number("Rows"), stack.number("Columns")
+    if rows and columns and not 0.6 <= columns / rows <= 1.7:
+        return f"{columns:.0f} x {rows:.0f} pixels: width by height is outside 0.6 to 1.7, not a whole chest"
+    return None
+
+
+class TwoLungs:
+    """Recipe lung-cxr-small: one probability map per lung in a letterboxed square."""
+
+    size: ClassVar[int] = 256
+
+    def __init__(self, weights: Weights, settings: LungSettings, device: str) -> None:
+        self.settings = settings
+        self.device = device
+        self.network = fill(CompactUNet(inputs=1, outputs=2), weights, device)
+
+    def prepare(self, image: Radiograph, previous: Found | None) -> NDArray[np.float32]:  # noqa: ARG002  # one stage
+        """Return the standardised square, (1, 1, size, size)."""
+        square = letterbox(image, self.size).put(image.picture)
+        return standardised(square)[None, None]
+
+    def infer(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the probabilities of image-left and image-right lung, (2, size, size), mirror-averaged."""
+        pictures = torch.from_numpy(batch).to(self.device)
+        with torch.inference_mode():
+            mirrored: Tensor = torch.sigmoid(self.network(pictures.flip(-1))).flip(-1).flip(1)
+            probabilities = (torch.sigmoid(self.network(pictures)) + mirrored) / 2
+        return probabilities[0].float().cpu().numpy()
+
+    def finish(self, output: NDArray[np.float32], image: Radiograph) -> Found:
+        """Bring the probabilities to the source grid, cut there, and name the lungs."""
+        lungs = lungs_of(output, letterbox(image, self.size), self.settings)
+        direction = row_direction(image.stack)
+        segments = named(direction)
+        labels = np.zeros(image.picture.shape, np.uint8)
+        for segment, side in zip(segments, (1, 0) if direction == "R" else (0, 1), strict=True):
+            labels[lungs[side]] = segment.label
+        found: list[Finding] = [Segmentation(labels[None], segments)]
+        return (*found, *measured(labels, segments, image.spacing_mm), *remarks(lungs, image.stack))
+
+
+def lungs_of(
+    probabilities: NDArray[np.float32], box: Letterbox, settings: LungSettings
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Cut (2, size, size) probabilities on the source grid: one component each for image-left and image-right lung."""
+    left, right = (box.take(one) for one in probabilities)
+    nearer_left = left >= right
+    return (
+        _largest((left >= settings.threshold) & nearer_left, settings.min_share),
+        _largest((right >= settings.threshold) & ~nearer_left, settings.min_share),
+    )
+
+
+def _largest(mask: NDArray[np.bool_], min_share: float) -> NDArray[np.bool_]:
+    """Keep the largest component with its holes filled, or nothing when it is too small."""
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8))
+    if count < 2:
+        return np.zeros_like(mask)
+    best = 1 + int(np.argmax(stats[1:, cv2.CC_STAT_AREA]))
+    if stats[best, cv2.CC_STAT_AREA] < min_share * mask.size:
+        return np.zeros_like(mask)
+    return np.asarray(labels == best, np.bool_)
+
+
+def named(direction: str | None) -> tuple[Segment, Segment]:
+    """Name label 1 and 2: right and left lung where the header gives the row direction, else by the image's sides."""
+    if direction is None:
+        return (
+            Segment(1, "image-left lung", STRUCTURE, LUNG, COLOURS[0]),
+            Segment(2, "image-right lung", STRUCTURE, LUNG, COLOURS[1]),
+        )
+    return (
+        Segment(1, "right lung", STRUCTURE, LUNG, COLOURS[0], RIGHT),
+        Segment(2, "left lung", STRUCTURE, LUNG, COLOURS[1], LEFT),
+    )
+
+
+def measured(
+    labels: NDArray[np.uint8], segments: tuple[Segment, Segment], spacing_mm: tuple[float, float] | None
+) -> list[Measurement]:
+    """Return each lung's area, in mm2 or as a share of the image, and the first lung's area by the second's.
+
+    A radiograph's spacing is often that of the detector: areas are then magnified, their ratio is not.
+    """
+    pixels = [int((labels == segment.label).sum()) for segment in segments]
+    found = [
+        Measurement(AREA, count * spacing_mm[0] * spacing_mm[1], SQUARE_MM, segment.name)
+        if spacing_mm
+        else Measurement(AREA_SHARE, count / labels.size, NO_UNIT, segment.name)
+        for segment, count in zip(segments, pixels, strict=True)
+    ]
+    if all(pixels):
+        found.append(Measurement(AREA_RATIO, pixels[0] / pixels[1], RATIO))
+    return found
+
+
+def remarks(lungs: tuple[NDArray[np.bool_], NDArray[np.bool_]], stack: Stack) -> list[Remark]:
+    """Say what a reader must know: lungs not found, no laterality, a child."""
+    said = []
+    if missing := sum(not lung.any() for lung in lungs):
+        said.append(Remark("no lung was found" if missing == 2 else "only one lung was found"))
+    if row_direction(stack) is None:
+        said.append(Remark("PatientOrientation does not give the row direction: lungs are named by the image's sides"))
+    age = age_years(stack)
+    if age is not None and age < YOUNGEST_YEARS:
+        said.append(
+            Remark(f"outside the trained age range: the patient is {age:.0f} years old, under {YOUNGEST_YEARS}")
+        )
+    return said
+
+
+RECIPES: Final[dict[str, Builder[Any]]] = {"lung-cxr-small": TwoLungs}
