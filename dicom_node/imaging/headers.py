@@ -1,0 +1,197 @@
+"""A DICOM header as facts: keyword -> the values found, without whatever names a person.
+
+Facts are stored with decisions and printed, so nothing here reads an attribute that identifies a patient, a physician
+or an order; long free text (LT, UT) is left out for the same reason, and so are private attributes.
+"""
+
+from __future__ import annotations
+
+import enum
+import functools
+import re
+import struct
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TypeAlias
+
+from pydicom import Dataset, dcmread
+from pydicom.datadict import dictionary_has_tag, dictionary_VR, keyword_for_tag
+from pydicom.errors import InvalidDicomError
+from pydicom.tag import Tag
+
+from dicom_node.errors import ObjectError
+from dicom_node.images import Facts, FactValue
+
+Values: TypeAlias = Mapping[str, tuple[FactValue, ...]]
+"""Keyword -> its values in stored order, repeats kept: (0.5, 0.5) is a PixelSpacing."""
+
+MALFORMED = (ValueError, TypeError, AttributeError, KeyError, LookupError, OverflowError, NotImplementedError, EOFError)
+"""What pydicom raises for bytes that are not what their attribute should hold."""
+
+_DEFER_BYTES = 64 * 1024  # private blobs above this stay on disk
+_NUMBERS = frozenset({"DS", "IS", "FD", "FL", "SS", "US", "SL", "UL", "SV", "UV", "US or SS"})
+_TEXTS = frozenset({"AE", "AS", "CS", "DA", "DT", "TM", "LO", "SH", "ST", "UC", "UR"})
+_UIDS = frozenset({"SOPClassUID", "StudyInstanceUID", "SeriesInstanceUID", "FrameOfReferenceUID"})
+_PATIENT_FACTS = frozenset({"PatientSex", "PatientAge", "PatientSize", "PatientWeight"})
+_PERSONAL_GROUPS = frozenset({0x0010, 0x0012, 0x0038, 0x0400, 0x4008})  # patient, trial, visit, signatures, reports
+_PERSONAL_WORDS = re.compile(r"Physician|Operator|Person|Address|Telephone|Patient(ID|Name|Insurance)|Reviewer|Author")
+_ORDER_NUMBERS = frozenset(
+    {
+        "AccessionNumber",
+        "StudyID",
+        "RequestedProcedureID",
+        "ScheduledProcedureStepID",
+        "PerformedProcedureStepID",
+        "PlacerOrderNumberImagingServiceRequest",
+        "FillerOrderNumberImagingServiceRequest",
+        "IssuerOfAccessionNumberSequence",
+    }
+)
+_LIFTED = frozenset({"RequestAttributesSequence"})  # its descriptions say what was asked for
+_FUNCTIONAL_GROUPS = frozenset({"SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"})
+_MULTI_FRAME_NAMES = {
+    "EffectiveEchoTime": "EchoTime",
+    "FrameAcquisitionNumber": "AcquisitionNumber",
+    "TemporalPositionIndex": "TemporalPositionIdentifier",
+    "FrameAcquisitionDateTime": "AcquisitionTime",
+    "InversionTimes": "InversionTime",
+}
+"""What a functional group calls an attribute that single-frame objects know by another keyword (PS3.3 C.7.6.16)."""
+
+
+class _Role(enum.Enum):
+    NUMBER = enum.auto()
+    TEXT = enum.auto()
+    SEQUENCE = enum.auto()
+    LEFT_OUT = enum.auto()
+
+
+def read_header(path: str) -> Dataset:
+    """Read a file up to its pixels.
+
+    Raises:
+        ObjectError: naming the path, when it is not a DICOM object with a SOP Class and SOP Instance UID.
+    """
+    try:
+        dataset = dcmread(path, stop_before_pixels=True, defer_size=_DEFER_BYTES)
+        identified = dataset.get("SOPClassUID") and dataset.get("SOPInstanceUID")
+    except InvalidDicomError as error:
+        raise ObjectError(path, "not a DICOM file") from error
+    except OSError as error:
+        raise ObjectError(path, f"cannot be read: {error.strerror or error}") from error
+    except (*MALFORMED, struct.error) as error:
+        raise ObjectError(path, f"its header cannot be read: {error}") from error
+    if not identified:
+        raise ObjectError(path, "names no SOP Class or SOP Instance UID")
+    return dataset
+
+
+def values_of(dataset: Dataset) -> Values:
+    """Return the object's own values, and those its functional groups share (PS3.3 C.7.6.16)."""
+    found: dict[str, tuple[FactValue, ...]] = {}
+    _add(dataset, found)
+    for item in _items(dataset, "SharedFunctionalGroupsSequence"):
+        _add_groups(item, found)
+    return found
+
+
+def frame_values(dataset: Dataset, number: int) -> Values:
+    """Return the values of one frame's own functional groups; `number` counts from 1."""
+    found: dict[str, tuple[FactValue, ...]] = {}
+    items = _items(dataset, "PerFrameFunctionalGroupsSequence")
+    if number <= len(items):
+        _add_groups(items[number - 1], found)
+    return found
+
+
+def facts_of(dataset: Dataset) -> Facts:
+    """Return the facts of one object: its own, then its shared, then all its frames' values, each once."""
+    frames = range(1, 1 + len(_items(dataset, "PerFrameFunctionalGroupsSequence")))
+    return merged([values_of(dataset), *(frame_values(dataset, number) for number in frames)])
+
+
+def merged(layers: Iterable[Values]) -> Facts:
+    """Return every distinct value of every keyword, in order of appearance; FrameType also counts as ImageType."""
+    facts: dict[str, dict[FactValue, None]] = {}
+    for values in layers:
+        for keyword, found in values.items():
+            facts.setdefault(keyword, {}).update(dict.fromkeys(found))
+        if "FrameType" in values:
+            facts.setdefault("ImageType", {}).update(dict.fromkeys(values["FrameType"]))
+    return {keyword: tuple(found) for keyword, found in facts.items()}
+
+
+def _add(dataset: Dataset, found: dict[str, tuple[FactValue, ...]]) -> None:
+    for tag in dataset.keys():  # noqa: SIM118  # iterating a Dataset itself converts every element
+        keyword, role = _role(int(tag))
+        if role is _Role.SEQUENCE:
+            _add_codes(dataset, keyword, found)
+        elif role is not _Role.LEFT_OUT:
+            values = tuple(_plain(dataset, keyword, role))
+            if values:
+                found.setdefault(_MULTI_FRAME_NAMES.get(keyword, keyword), values)
+
+
+def _add_groups(item: Dataset, found: dict[str, tuple[FactValue, ...]]) -> None:
+    for tag in item.keys():  # noqa: SIM118
+        keyword, role = _role(int(tag))
+        if role is _Role.SEQUENCE:
+            for group in _items(item, keyword):
+                _add(group, found)
+            _add_codes(item, keyword, found)
+
+
+def _add_codes(dataset: Dataset, keyword: str, found: dict[str, tuple[FactValue, ...]]) -> None:
+    """Put a code sequence's values and meanings under its keyword, however deep it lies (PS3.3 8.8)."""
+    for item in _items(dataset, keyword):
+        codes = tuple(str(item.get(part, "")).strip() for part in ("CodeValue", "LongCodeValue", "CodeMeaning"))
+        if any(codes):
+            found[keyword] = (*found.get(keyword, ()), *filter(None, codes))
+        if keyword in _LIFTED:
+            _add(item, found)
+        for tag in item.keys():  # noqa: SIM118
+            nested, role = _role(int(tag))
+            if role is _Role.SEQUENCE and not any(codes):
+                _add_codes(item, nested, found)
+
+
+def _items(dataset: Dataset, keyword: str) -> list[Dataset]:
+    try:
+        return list(dataset.get(keyword) or ())
+    except MALFORMED:
+        return []
+
+
+def _plain(dataset: Dataset, keyword: str, role: _Role) -> Iterator[FactValue]:
+    try:
+        value = dataset[keyword].value
+    except MALFORMED:  # a malformed value is still what the header says
+        raw = dataset.get_item(keyword)
+        value = bytes(getattr(raw, "value", b"") or b"").decode("latin-1")
+    several = value if isinstance(value, Iterable) and not isinstance(value, (str, bytes)) else (value,)
+    for one in several:
+        text = "" if one is None else str(one).strip(" \0")
+        if text:
+            yield _as_number(one, text) if role is _Role.NUMBER else text
+
+
+def _as_number(value: object, text: str) -> FactValue:
+    try:
+        return float(value)  # type: ignore[arg-type]  # whatever is no number raises
+    except (TypeError, ValueError):
+        return text
+
+
+@functools.cache
+def _role(tag: int) -> tuple[str, _Role]:
+    """Say by which keyword a tag becomes a fact, and as what."""
+    keyword = keyword_for_tag(tag) if dictionary_has_tag(tag) else ""
+    group = Tag(tag).group
+    personal = group in _PERSONAL_GROUPS or keyword in _ORDER_NUMBERS or _PERSONAL_WORDS.search(keyword)
+    if not keyword or keyword in _FUNCTIONAL_GROUPS or (personal and keyword not in _PATIENT_FACTS):
+        return keyword, _Role.LEFT_OUT
+    vr = dictionary_VR(tag)
+    if vr == "SQ":
+        return keyword, _Role.SEQUENCE
+    if vr in _NUMBERS:
+        return keyword, _Role.NUMBER
+    return keyword, _Role.TEXT if vr in _TEXTS or keyword in _UIDS else _Role.LEFT_OUT

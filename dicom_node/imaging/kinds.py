@@ -1,0 +1,111 @@
+"""What kind of image a header describes: SOP Class first, then ImageType, then the description."""
+
+from __future__ import annotations
+
+import re
+
+from pydicom import uid
+
+from dicom_node.images import Facts
+
+_KIND_BY_SOP_CLASS = {
+    sop_class: kind
+    for kind, classes in {
+        "volume": (
+            uid.CTImageStorage,
+            uid.EnhancedCTImageStorage,
+            uid.LegacyConvertedEnhancedCTImageStorage,
+            uid.MRImageStorage,
+            uid.EnhancedMRImageStorage,
+            uid.EnhancedMRColorImageStorage,
+            uid.LegacyConvertedEnhancedMRImageStorage,
+            uid.PositronEmissionTomographyImageStorage,
+            uid.EnhancedPETImageStorage,
+            uid.LegacyConvertedEnhancedPETImageStorage,
+            uid.NuclearMedicineImageStorage,
+            uid.XRay3DAngiographicImageStorage,
+            uid.XRay3DCraniofacialImageStorage,
+            uid.BreastTomosynthesisImageStorage,
+        ),
+        "radiograph": (
+            uid.ComputedRadiographyImageStorage,
+            uid.DigitalXRayImageStorageForPresentation,
+            uid.DigitalXRayImageStorageForProcessing,
+            uid.DigitalMammographyXRayImageStorageForPresentation,
+            uid.DigitalMammographyXRayImageStorageForProcessing,
+            uid.DigitalIntraOralXRayImageStorageForPresentation,
+            uid.DigitalIntraOralXRayImageStorageForProcessing,
+            uid.XRayAngiographicImageStorage,
+            uid.EnhancedXAImageStorage,
+            uid.XRayRadiofluoroscopicImageStorage,
+            uid.EnhancedXRFImageStorage,
+        ),
+        "photo": (uid.UltrasoundImageStorage, uid.UltrasoundMultiFrameImageStorage),
+        "map": (uid.ParametricMapStorage,),
+        "capture": (
+            uid.SecondaryCaptureImageStorage,
+            uid.MultiFrameSingleBitSecondaryCaptureImageStorage,
+            uid.MultiFrameGrayscaleByteSecondaryCaptureImageStorage,
+            uid.MultiFrameGrayscaleWordSecondaryCaptureImageStorage,
+            uid.MultiFrameTrueColorSecondaryCaptureImageStorage,
+        ),
+        "non-image": (
+            uid.SegmentationStorage,
+            "1.2.840.10008.5.1.4.1.1.66.7",  # Label Map Segmentation Storage
+            uid.RawDataStorage,
+            uid.RTDoseStorage,
+        ),
+    }.items()
+    for sop_class in classes
+}
+_VISIBLE_LIGHT = "1.2.840.10008.5.1.4.1.1.77.1."  # endoscopic, microscopic, photographic, ophthalmic (PS3.4 B.5)
+
+_BY_IMAGE_TYPE = (
+    ("localizer", re.compile(r"(?i)^(localizer|scout)$")),
+    ("capture", re.compile(r"(?i)^(screen save|dose info|dose)$")),
+    ("projection", re.compile(r"(?i)\b(m(in|ax)? ?ip|projection image|vrt?|volume render(ed|ing)?|volren)\b")),
+    ("map", re.compile(r"(?i)^(adc|fa|tracew map|iodine|vnc|t1 map|t2 map|cbf|cbv|mtt|ttp|tmax|phase map)$")),
+    ("reformat", re.compile(r"(?i)\b(mpr|cpr|reformatted|resampled)\b")),
+)
+_BY_DESCRIPTION = (
+    ("localizer", re.compile(r"(?i)scout|topogram|\btopo\b|localiz|surview|scano|\bsurvey\b|3 ?plane|\bloc\b")),
+    ("tracking", re.compile(r"(?i)monitor|smart ?prep|sure ?start|bolus ?track|test ?bolus|\btiming\b")),
+    ("capture", re.compile(r"(?i)dose (report|info)|patient protocol|screen ?save")),
+    ("projection", re.compile(r"(?i)\bm(in|ax)?ip\b|\bvrt?\b")),
+    ("map", re.compile(r"(?i)\bvnc\b|iodine|\badc\b|\bcbf\b|\bcbv\b|\bmtt\b|\btmax\b")),
+    ("reformat", re.compile(r"(?i)\b(mpr|cpr)\b")),
+)
+"""Vendors' habits: the first that is found decides. DERIVED alone is none: lossy compression sets it."""
+
+STANDING_ALONE = frozenset({"radiograph", "photo", "capture", "non-image"})
+"""Kinds of which each object is a stack of its own."""
+
+
+def object_kind(facts: Facts) -> str:
+    """Return the kind that the SOP Class gives; a class that is not known is an image when it has rows."""
+    sop_class = _first(facts, "SOPClassUID")
+    if sop_class.startswith(_VISIBLE_LIGHT):
+        return "photo"
+    return _KIND_BY_SOP_CLASS.get(sop_class, "capture" if "Rows" in facts else "non-image")
+
+
+def stack_kind(facts: Facts) -> str:
+    """Return the kind of a stack: a volume may turn out to be a localizer, a reformat, a projection or a map."""
+    kind = object_kind(facts)
+    if kind != "volume":
+        return kind
+    types = [_blanked(str(value)) for value in facts.get("ImageType", ())]
+    descriptions = [_blanked(str(value)) for value in facts.get("SeriesDescription", ())]
+    for table, texts in ((_BY_IMAGE_TYPE, types), (_BY_DESCRIPTION, descriptions)):
+        for named, pattern in table:
+            if any(pattern.search(text) for text in texts):
+                return named
+    return kind
+
+
+def _first(facts: Facts, keyword: str) -> str:
+    return str(next(iter(facts.get(keyword, ())), ""))
+
+
+def _blanked(text: str) -> str:
+    return re.sub(r"[_\-./]", " ", text)

@@ -1,0 +1,159 @@
+"""A stack to a volume: one regular grid of slices, or an error that names the slice that breaks it."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydicom import Dataset
+
+from dicom_node.errors import GeometryError, ObjectError
+from dicom_node.images import Frame, Stack, Volume
+from dicom_node.imaging.geometry import SAME_POSITION_MM, Plane, numbers, plane_of
+from dicom_node.imaging.headers import Values, frame_values, values_of
+from dicom_node.imaging.pixels import read_object, stored_pixels
+
+_TILT_DEGREES = 1.0  # between the slice normal and the line through the slices' positions
+_UNEVEN_FRACTION = 0.01  # of the spacing
+_UNEVEN_MM = 0.1  # rounding in the header, for slices that are not much thinner than this
+
+
+def read_volume(stack: Stack) -> Volume:
+    """Read a stack's pixels in its order of frames: float32, after rescale (Hounsfield units for CT).
+
+    Returns:
+        The volume on the source grid; array[k] is stack.frames[k], slices grow along the slice normal.
+
+    Raises:
+        GeometryError: naming the SOP Instance at which positions repeat, a slice is missing, spacing is uneven, the
+            gantry is tilted, sizes differ, or the position is absent.
+        ObjectError: naming the object whose pixels cannot be decoded.
+    """
+    if not stack.frames:
+        raise ObjectError(stack.series_uid, "the stack has no frames")
+    array: NDArray[np.float32] | None = None
+    planes: list[Plane] = []
+    headers: list[Values] = []
+    for index, (frame, values, stored, dataset) in enumerate(_frames(stack)):
+        planes.append(_plane(frame, values, planes))
+        headers.append(values)
+        if array is None:
+            array = np.empty((len(stack.frames), *_grey(frame, stored).shape), dtype=np.float32)
+        if _grey(frame, stored).shape != array.shape[1:]:
+            raise GeometryError(
+                frame.sop_instance_uid, f"its size is {stored.shape}, that of the first slice {array.shape[1:]}"
+            )
+        _rescale(frame, stored, values, dataset, array[index])
+    assert array is not None  # noqa: S101  # there is a frame
+    affine = _affine(stack.frames, planes, headers)
+    return Volume(array, affine, stack.text("FrameOfReferenceUID"), stack)
+
+
+def _frames(stack: Stack) -> Iterator[tuple[Frame, Values, NDArray[Any], Dataset]]:
+    """Open each object once for as long as its frames follow each other."""
+    for _, together in itertools.groupby(stack.frames, key=lambda frame: frame.path):
+        frames = list(together)
+        dataset = read_object(frames[0])
+        shared = values_of(dataset)
+        for frame, stored in zip(frames, stored_pixels(dataset, frames), strict=True):
+            own = frame_values(dataset, frame.number) if frame.number else {}
+            yield frame, {**own, **shared}, stored, dataset
+
+
+def _grey(frame: Frame, stored: NDArray[Any]) -> NDArray[Any]:
+    if stored.ndim != 2:
+        raise GeometryError(frame.sop_instance_uid, "its pixels are in colour; a volume is of one sample per pixel")
+    return stored
+
+
+def _plane(frame: Frame, values: Values, before: Sequence[Plane]) -> Plane:
+    plane = plane_of(values)
+    if plane is None:
+        raise GeometryError(frame.sop_instance_uid, "no usable Image Position and Orientation (Patient)")
+    if before and plane.turned_by_degrees(before[0]) > _TILT_DEGREES:
+        degrees = plane.turned_by_degrees(before[0])
+        raise GeometryError(frame.sop_instance_uid, f"turned by {degrees:.1f} degrees against the first slice")
+    return plane
+
+
+def _rescale(frame: Frame, stored: NDArray[Any], values: Values, dataset: Dataset, out: NDArray[np.float32]) -> None:
+    """Write slope * stored + intercept to `out` (PS3.3 C.11.1)."""
+    if dataset.get("ModalityLUTSequence"):
+        raise ObjectError(frame.sop_instance_uid, "it has a Modality LUT where a slope and intercept are expected")
+    slope, intercept = numbers(values, "RescaleSlope", 1), numbers(values, "RescaleIntercept", 1)
+    np.multiply(stored, np.float32(1 if slope is None else slope[0]), out=out, casting="unsafe")
+    out += np.float32(0 if intercept is None else intercept[0])
+
+
+def _affine(frames: Sequence[Frame], planes: Sequence[Plane], headers: Sequence[Values]) -> NDArray[np.float64]:
+    """Return (4, 4): (slice, row, column, 1) -> LPS mm (PS3.3 C.7.6.2.1.1)."""
+    spacing = numbers(headers[0], "PixelSpacing", 2)
+    if spacing is None or min(spacing) <= 0:
+        raise GeometryError(frames[0].sop_instance_uid, "no usable Pixel Spacing")
+    first = planes[0]
+    affine = np.eye(4)
+    affine[:3, 0] = _slice_step(frames, planes) if len(planes) > 1 else first.normal * _thickness(headers[0])
+    affine[:3, 1] = first.along_column * spacing[0]
+    affine[:3, 2] = first.along_row * spacing[1]
+    affine[:3, 3] = first.origin
+    return affine
+
+
+def _thickness(values: Values) -> float:
+    """Return how far a single slice reaches, mm."""
+    for keyword in ("SpacingBetweenSlices", "SliceThickness"):
+        found = numbers(values, keyword, 1)
+        if found is not None and found[0] > 0:
+            return float(found[0])
+    return 1.0
+
+
+def _slice_step(frames: Sequence[Frame], planes: Sequence[Plane]) -> NDArray[np.float64]:
+    """Return the vector (3,) from one slice to the next, mm, once every slice is known to be where it should."""
+    origins = np.array([plane.origin for plane in planes])  # (slices, 3)
+    steps = np.diff(origins @ planes[0].normal)
+    _no_repeats(frames, steps)
+    _no_tilt(frames, origins, planes[0].normal)
+    _even(frames, steps)
+    step: NDArray[np.float64] = (origins[-1] - origins[0]) / (len(origins) - 1)
+    offsets = np.linalg.norm(origins - origins[0] - np.outer(np.arange(len(origins)), step), axis=1)
+    worst = int(np.argmax(offsets))
+    if offsets[worst] > max(1.0, float(np.median(steps)) / 2):
+        raise GeometryError(frames[worst].sop_instance_uid, f"lies {offsets[worst]:.2f} mm beside the line of slices")
+    return step
+
+
+def _no_repeats(frames: Sequence[Frame], steps: NDArray[np.float64]) -> None:
+    for frame, before, step in zip(frames[1:], frames, steps, strict=False):
+        if step <= SAME_POSITION_MM:
+            raise GeometryError(frame.sop_instance_uid, f"lies at the same position as {before.sop_instance_uid}")
+
+
+def _no_tilt(frames: Sequence[Frame], origins: NDArray[np.float64], normal: NDArray[np.float64]) -> None:
+    line = origins[-1] - origins[0]
+    degrees = float(np.degrees(np.arccos(np.clip(line @ normal / np.linalg.norm(line), -1, 1))))
+    if degrees > _TILT_DEGREES:
+        raise GeometryError(
+            frames[0].sop_instance_uid,
+            f"the gantry is tilted: its slices are stacked {degrees:.1f} degrees off their normal",
+        )
+
+
+def _even(frames: Sequence[Frame], steps: NDArray[np.float64]) -> None:
+    spacing = float(np.median(steps))
+    tolerance = max(_UNEVEN_FRACTION * spacing, min(_UNEVEN_MM, spacing / 5))
+    for frame, step in zip(frames[1:], steps, strict=True):
+        if abs(step - spacing) <= tolerance:
+            continue
+        absent = round(step / spacing) - 1
+        if absent > 0 and abs(step - (absent + 1) * spacing) <= tolerance * (absent + 1):
+            raise GeometryError(
+                frame.sop_instance_uid,
+                f"{absent} slice(s) missing before it: {step:.2f} mm where {spacing:.2f} is usual",
+            )
+        raise GeometryError(
+            frame.sop_instance_uid, f"spacing is uneven: {step:.2f} mm before it where {spacing:.2f} is usual"
+        )
