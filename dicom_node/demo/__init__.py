@@ -1,0 +1,1 @@
+"""The demonstration: made-up studies, a small PACS, and pictures of what came back."""
