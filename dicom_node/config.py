@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import functools
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
@@ -301,13 +302,19 @@ def _include(values: dict[str, Any]) -> dict[str, Any]:
         if not isinstance(when, dict) or "use" not in when:
             return when
         names = [when["use"]] if isinstance(when["use"], str) else when["use"]
-        merged = {key: value for name in names for key, value in groups[name].items()}
-        return merged | {key: value for key, value in when.items() if key != "use"}
+        own = {key: value for key, value in when.items() if key != "use"}
+        return functools.reduce(_both, [*(groups[name] for name in names), own])
 
     for section in (*values.get("routes", ()), *values.get("gates", {}).values()):
         if "when" in section:
             section["when"] = expand(section["when"])
     return values
+
+
+def _both(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]:
+    """Join two groups of conditions; two tables on one fact are joined too, else the second stands."""
+    tables = {fact for fact in first if isinstance(first[fact], Mapping) and isinstance(second.get(fact), Mapping)}
+    return {**first, **second, **{fact: {**first[fact], **second[fact]} for fact in tables}}
 
 
 def _facts(alternatives: Iterable[Conditions]) -> Iterable[str]:

@@ -78,7 +78,7 @@ class Node:
             wait([self._wake_up, *sentinels])
             for part in self._parts:
                 if not self._stopped.is_set() and part.process is not None and not part.process.is_alive():
-                    self._restart(part)
+                    self._restart(part, part.process.exitcode)
         self._end_all()
 
     def stop(self) -> None:
@@ -113,12 +113,11 @@ class Node:
             raise BootError(f"the {part.name} cannot start: {problem}")
         _log.info("%s is up", part.name)
 
-    def _restart(self, part: _Part) -> None:
+    def _restart(self, part: _Part, exit_code: int | None) -> None:
         """Start a dead part again, after a pause that doubles while it keeps dying young."""
-        assert part.process is not None
         lived_s = time.monotonic() - part.started_at
         part.restart_s = _RESTART_S if lived_s > _RESTART_MAX_S else min(part.restart_s * 2, _RESTART_MAX_S)
-        _log.error("%s ended with exit code %s; it is started again", part.name, part.process.exitcode)
+        _log.error("%s ended with exit code %s; it is started again", part.name, exit_code)
         if self._stopped.wait(part.restart_s):
             return
         try:

@@ -109,6 +109,7 @@ class Stack(Base):
     overrides: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)  # facts that a person has settled
     priority: Mapped[int] = mapped_column(default=5)
     attempt: Mapped[int] = mapped_column(default=0)  # at the job that its state asks for
+    turn: Mapped[int] = mapped_column(default=0)  # how often a person has sent it round again
     at: Mapped[float]  # of the last change
 
 

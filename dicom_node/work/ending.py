@@ -38,7 +38,7 @@ def settle(session: Session, stack: Stack, peers: dict[str, Peer]) -> None:
     if any(run.state == RunState.PLANNED for run in runs):
         return
     deliveries = _deliveries(session, runs)
-    required = [one for one in deliveries if peers[one.peer].required] if peers else []
+    required = [one for one in deliveries if one.peer in peers and peers[one.peer].required]
     if any(one.state == DeliveryState.WAITING for one in required):
         move(session, stack, StackState.DELIVERING)
     else:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, and_, exists, func, or_, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import InstrumentedAttribute, Session, defer
 
 from dicom_node.catalog import (
     Catalog,
@@ -42,11 +42,12 @@ class Wanted(NamedTuple):
     attempt: int
     queue: str
     priority: int
+    turn: int = 0  # how often a person has sent it round again
 
     @property
     def job_id(self) -> str:
         """The same row at the same attempt asks for the same job."""
-        return ":".join([self.kind, *self.args, str(self.attempt)])
+        return ":".join([self.kind, *self.args, str(self.turn), str(self.attempt)])
 
 
 def peer_queue(peer: str) -> str:
@@ -122,10 +123,9 @@ class Reconciler:
             yield Wanted("split", args, series.attempt, WORK_QUEUE, _SPLIT_PRIORITY)
 
     def _stacks(self, session: Session) -> Iterator[Wanted]:
-        query = select(Stack.id, Stack.state, Stack.attempt, Stack.priority).where(Stack.state.in_(_JOB_OF))
-        for key, state, attempt, priority in session.execute(query).all():
-            place = _JUDGE_PRIORITY if state == StackState.NEW else _PROCESS_PRIORITY + priority
-            yield Wanted(_JOB_OF[state], (key,), attempt, WORK_QUEUE, place)
+        for stack in session.scalars(select(Stack).options(defer(Stack.content)).where(Stack.state.in_(_JOB_OF))).all():
+            place = _JUDGE_PRIORITY if stack.state == StackState.NEW else _PROCESS_PRIORITY + stack.priority
+            yield Wanted(_JOB_OF[stack.state], (stack.id,), stack.attempt, WORK_QUEUE, place, stack.turn)
 
     def _deliveries(self, session: Session, now: float) -> Iterator[Wanted]:
         query = (
@@ -133,8 +133,9 @@ class Reconciler:
             .join(Result, Delivery.result_uid == Result.uid)
             .join(Run, Result.run_id == Run.id)
             .join(Stack, Run.stack_id == Stack.id)
-            .where(Delivery.state == DeliveryState.WAITING, Delivery.next_at <= now)
+            .where(Delivery.state == DeliveryState.WAITING, Delivery.peer.in_(self._config.peers))
             .group_by(Delivery.peer, Stack.id, Stack.priority)
+            .having(func.min(Delivery.next_at) <= now)
         )
         for peer, key, attempt, priority in session.execute(query).all():
             yield Wanted("deliver", (peer, key), attempt, peer_queue(peer), priority)
@@ -179,5 +180,5 @@ def _choose_for(route: Route, stacks: Iterable[Stack], decisions: dict[str, Deci
             decisions[key] = decisions[key].without(route.name, reason)
 
 
-def _is_open(study_uid: ColumnElement[str]) -> ColumnElement[bool]:
+def _is_open(study_uid: InstrumentedAttribute[str]) -> ColumnElement[bool]:
     return exists().where(OpenAssociation.study_uid == study_uid)

@@ -1,0 +1,156 @@
+"""The command line: `dicom-node serve | demo | check | explain | send | status | retry | weights`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from dicom_node import check as checking
+from dicom_node import explain as explaining
+from dicom_node import status as status_of
+from dicom_node.catalog import Catalog
+from dicom_node.config import Config, Peer, load_config
+from dicom_node.deliver import send as send_objects
+from dicom_node.demo.run import run_demo
+from dicom_node.errors import DicomNodeError
+from dicom_node.images import Stack
+from dicom_node.imaging import dicom_files
+from dicom_node.node import serve as serve_node
+from dicom_node.routing import Decision, render
+from dicom_node.weights_store import read_catalog
+
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    help="A DICOM network node that puts imaging AI behind a PACS. Not a medical device.",
+)
+weights_app = typer.Typer(no_args_is_help=True, help="The weight files that pipelines run with.")
+app.add_typer(weights_app, name="weights")
+_out = Console()
+
+ConfigPath = Annotated[Path, typer.Option("--config", "-c", help="The configuration file.")]
+_HERE = Path("config.toml")
+
+
+@app.command()
+def serve(config: ConfigPath = _HERE) -> None:
+    """Receive, decide, run and deliver until stopped."""
+    serve_node(load_config(config))
+
+
+@app.command()
+def demo(out: Annotated[Path, typer.Option(help="Where pictures and results go.")] = Path("demo-output")) -> None:
+    """Show the whole way on this machine with studies made here: node, PACS, results, pictures."""
+    raise typer.Exit(0 if run_demo(out, _out) else 1)
+
+
+@app.command()
+def check(config: ConfigPath = _HERE) -> None:
+    """Prove the file, the weights, the disk, and C-ECHO to every peer."""
+    proofs = checking.check(load_config(config))
+    _out.print(checking.render_check(proofs))
+    if any(proof.state == "wrong" for proof in proofs):
+        raise typer.Exit(1)
+
+
+@app.command()
+def explain(
+    path: Annotated[
+        Path, typer.Argument(help="A DICOM file or a folder of them, or the id of a stack in the catalog.")
+    ],
+    config: ConfigPath = _HERE,
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the decisions as JSON.")] = False,
+) -> None:
+    """Say what would run on these files and why; only the gates are run, nothing is stored or sent."""
+    settings = load_config(config)
+    for stack, decision in explaining.explain(settings, path) if path.exists() else _stored(settings, str(path)):
+        if as_json:
+            _out.print_json(json.dumps({"series": stack.series_uid, **decision.to_json()}))
+        else:
+            _out.print(render(decision, stack))
+
+
+def _stored(settings: Config, stack_id: str) -> list[tuple[Stack, Decision]]:
+    row, events = status_of.history(Catalog(settings.catalog_url), stack_id)
+    for at, text in events:
+        _out.print(f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M:%S}Z  {text}", highlight=False)
+    if row.decision is None:
+        return []
+    return [(Stack.from_json(row.content), Decision.from_json(row.decision))]
+
+
+@app.command()
+def send(
+    path: Annotated[Path, typer.Argument(help="A DICOM file or a folder of them.")],
+    peer: Annotated[str, typer.Option(help="A peer of the configuration; the node itself when left out.")] = "",
+    config: ConfigPath = _HERE,
+) -> None:
+    """Send files by C-STORE."""
+    settings = load_config(config)
+    node = settings.node
+    target = (
+        settings.peers[peer] if peer else Peer(ae_title=node.ae_title, host=node.host, port=node.port, tls=node.tls)
+    )
+    outcomes = list(send_objects(settings, target, list(dicom_files(path))))
+    bad = [sent for sent in outcomes if sent.outcome != "stored"]
+    for sent in bad:
+        _out.print(f"{sent.sop_instance_uid}: {sent.reason}")
+    _out.print(f"{len(outcomes) - len(bad)} of {len(outcomes)} objects stored at {target.ae_title}")
+    raise typer.Exit(1 if bad else 0)
+
+
+@app.command()
+def status(config: ConfigPath = _HERE) -> None:
+    """Show where every stack is, what waits for a peer, and what waits for a person."""
+    _out.print(status_of.render_status(status_of.read_status(Catalog(load_config(config).catalog_url))))
+
+
+@app.command()
+def retry(
+    stack: Annotated[str, typer.Argument(help="The id of a stack, or its first digits; nothing: all deliveries.")] = "",
+    fact: Annotated[list[str] | None, typer.Option(help="A fact that you settle, e.g. contrast=enhanced.")] = None,
+    *,
+    force: Annotated[bool, typer.Option(help="Run although the study is old.")] = False,
+    config: ConfigPath = _HERE,
+) -> None:
+    """Judge and run a stack again, or send now whatever waits for a peer."""
+    catalog = Catalog(load_config(config).catalog_url)
+    if not stack:
+        _out.print(f"{status_of.retry_deliveries(catalog)} deliveries are tried again now")
+        return
+    facts = dict(pair.split("=", 1) for pair in fact or ())
+    row = status_of.send_round_again(catalog, stack, facts, force=force)
+    _out.print(f"stack {row.id} of series {row.series_uid} is judged again")
+
+
+@weights_app.command("list")
+def weights_list(config: ConfigPath = _HERE) -> None:
+    """Show every entry of the weights catalogue with its card."""
+    table = Table("name", "recipe", "quality", "licence", "state")
+    for entry in read_catalog(load_config(config).weights_folder).values():
+        try:
+            entry.verify()
+            state = "ok"
+        except DicomNodeError as error:
+            state = str(error)
+        card = entry.card
+        table.add_row(entry.name, entry.recipe, str(card.get("quality", "")), str(card.get("licence", "")), state)
+    _out.print(table)
+    _out.print("None of these is a medical device.")
+
+
+def main() -> None:
+    """Run the command line; an error of ours is one line, not a stack trace."""
+    try:
+        app()
+    except DicomNodeError as error:
+        sys.exit(f"dicom-node: {error}")

@@ -1,0 +1,134 @@
+"""What the catalog says to a person: where every stack is, what waits for a peer, what waits for a person."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from dicom_node.catalog import (
+    Catalog,
+    Delivery,
+    DeliveryState,
+    Event,
+    Instance,
+    Result,
+    Run,
+    Series,
+    Stack,
+    StackState,
+)
+from dicom_node.errors import DicomNodeError
+
+_SHOWN = 50
+
+
+class UnknownStackError(DicomNodeError):
+    """No stack has the id that was asked for, or more than one begins with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """The catalog at one moment."""
+
+    instances: int
+    pending_series: int  # received, not split yet
+    stacks: Mapping[str, int]  # state -> count
+    deliveries: Mapping[tuple[str, str], int]  # (peer, state) -> count
+    latest: Sequence[Stack]
+
+    @property
+    def unfinished(self) -> int:
+        """How many series and stacks have no end yet."""
+        ends = (StackState.DELIVERED, StackState.NOTHING, StackState.REFUSED, StackState.HELD, StackState.FAILED)
+        return self.pending_series + sum(count for state, count in self.stacks.items() if state not in ends)
+
+
+def read_status(catalog: Catalog) -> Status:
+    """Count what there is and fetch the latest stacks."""
+    with catalog.read() as session:
+        pending = select(func.count()).where((Series.arrived > Series.settled) | (Series.split < Series.generation))
+        by_state = session.execute(select(Stack.state, func.count()).group_by(Stack.state)).all()
+        by_peer = select(Delivery.peer, Delivery.state, func.count()).group_by(Delivery.peer, Delivery.state)
+        return Status(
+            instances=session.scalars(select(func.count()).select_from(Instance)).one(),
+            pending_series=session.scalars(pending.select_from(Series)).one(),
+            stacks={str(state): count for state, count in by_state},
+            deliveries={(peer, str(state)): count for peer, state, count in session.execute(by_peer).all()},
+            latest=session.scalars(select(Stack).order_by(Stack.at.desc()).limit(_SHOWN)).all(),
+        )
+
+
+def render_status(status: Status) -> RenderableType:
+    """Return the tables for a terminal."""
+    counts = Table("stacks", "number", title=f"{status.instances} instances, {status.pending_series} series coming in")
+    for state, count in sorted(status.stacks.items()):
+        counts.add_row(state, str(count))
+    peers = Table("peer", "results", "number", title="deliveries")
+    for (peer, state), count in sorted(status.deliveries.items()):
+        peers.add_row(peer, state, str(count))
+    return Group(counts, peers, render_stacks(status.latest))
+
+
+def render_stacks(stacks: Sequence[Stack]) -> Table:
+    """Return one row for each stack: what it is, where it is, and why."""
+    table = Table("stack", "series", "what", "state", "why")
+    for stack in stacks:
+        table.add_row(stack.id[:8], f"…{stack.series_uid[-12:]}", _what(stack.content), str(stack.state), stack.reason)
+    return table
+
+
+def history(catalog: Catalog, stack_id: str) -> tuple[Stack, list[tuple[float, str]]]:
+    """Return a stack, and its events and its results' in order of time (seconds since the epoch, text)."""
+    with catalog.read() as session:
+        stack = _find(session, stack_id)
+        query = select(Result.uid).join(Run, Result.run_id == Run.id).where(Run.stack_id == stack.id)
+        results = session.scalars(query).all()
+        events = select(Event.at, Event.text).where(Event.subject.in_([stack.id, *results])).order_by(Event.at)
+        return stack, [(at, text) for at, text in session.execute(events).all()]
+
+
+def send_round_again(catalog: Catalog, stack_id: str, facts: Mapping[str, str], *, force: bool) -> Stack:
+    """Let a stack be judged anew, with facts that a person has settled; `force` overrides the age limit.
+
+    Raises:
+        UnknownStackError: no stack, or several, begin with `stack_id`.
+    """
+    with catalog.write() as session:
+        stack = _find(session, stack_id)
+        stack.overrides = {**stack.overrides, **facts, **({"force": "true"} if force else {})}
+        stack.state, stack.reason, stack.attempt = StackState.NEW, "sent round again by a person", 0
+        stack.turn += 1
+        stack.at = time.time()
+        session.add(Event(at=stack.at, subject=stack.id, text=f"sent round again: {dict(stack.overrides)}"))
+        return stack
+
+
+def retry_deliveries(catalog: Catalog) -> int:
+    """Let everything that waits for a peer, or was given up, be sent now; returns how many."""
+    now = time.time()
+    with catalog.write() as session:
+        rows = session.scalars(select(Delivery).where(Delivery.state != DeliveryState.STORED)).all()
+        for row in rows:
+            row.state, row.next_at, row.first_at = DeliveryState.WAITING, now, now
+            row.attempt += 1
+        return len(rows)
+
+
+def _find(session: Session, stack_id: str) -> Stack:
+    found = session.scalars(select(Stack).where(Stack.id.startswith(stack_id)).limit(2)).all()
+    if len(found) != 1:
+        raise UnknownStackError(f"{'no' if not found else 'more than one'} stack begins with {stack_id!r}")
+    return found[0]
+
+
+def _what(content: Mapping[str, Any]) -> str:
+    facts = content["facts"]
+    words = [str(*facts.get(name, ("",))[:1]) for name in ("Modality", "kind", "SeriesDescription")]
+    return " ".join([*filter(None, words), f"({len(content['frames'])})"])
