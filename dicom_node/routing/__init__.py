@@ -1,1 +1,28 @@
 """Facts and routes to decisions."""
+
+from dicom_node.routing.conditions import Checked, check, check_all
+from dicom_node.routing.decision import Decision, RouteChecked, Run
+from dicom_node.routing.explain import render
+from dicom_node.routing.gates import GateAnswer, GateSettled, gates_for
+from dicom_node.routing.pick import Candidate, by_phase, pick_best
+from dicom_node.routing.routes import Given, decide, refused, set_aside
+
+__all__ = [
+    "Candidate",
+    "Checked",
+    "Decision",
+    "GateAnswer",
+    "GateSettled",
+    "Given",
+    "RouteChecked",
+    "Run",
+    "by_phase",
+    "check",
+    "check_all",
+    "decide",
+    "gates_for",
+    "pick_best",
+    "refused",
+    "render",
+    "set_aside",
+]
