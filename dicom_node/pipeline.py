@@ -101,6 +101,7 @@ class Pipeline(ABC):
     title: ClassVar[str]  # for people, e.g. "Contrast enhancement of CT"
     takes: ClassVar[type[Volume] | type[Radiograph]]
     settings_type: ClassVar[type[Settings]] = Settings
+    needs_weights: ClassVar[bool] = True  # False for an algorithm that has no tensors
 
     def __init__(self, settings: Mapping[str, Any] | None = None) -> None:
         self.settings = self.settings_type.model_validate(settings or {})

@@ -89,7 +89,7 @@ class Engine:
         return self._loaded[name]
 
     def _weights(self, name: str, section: PipelineSection) -> dict[str, Weights]:
-        if not section.weights_by_role:
+        if not section.weights_by_role and self.pipeline(name).needs_weights:
             raise WeightsError(f"{NO_WEIGHTS} for {name}: name an entry in [pipelines.{name}] weights")
         known = read_catalog(self._config.weights_folder)
         found = {}

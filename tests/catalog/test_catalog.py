@@ -1,0 +1,52 @@
+import sqlite3
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+
+from dicom_node.catalog import Base, Catalog, Series, Study
+
+
+@pytest.fixture
+def catalog(tmp_path: Path) -> Catalog:
+    made = Catalog(f"sqlite:///{tmp_path / 'catalog.sqlite'}")
+    made.migrate()
+    return made
+
+
+def test_migrations_make_the_tables_that_the_code_declares(catalog: Catalog) -> None:
+    with catalog.engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), Base.metadata) == []
+
+
+def test_migrating_twice_changes_nothing(catalog: Catalog) -> None:
+    with catalog.write() as session:
+        session.add(Study(uid="1.2", first_at=1.0, last_at=2.0))
+    catalog.migrate()
+    with catalog.read() as session:
+        assert session.get_one(Study, "1.2").last_at == 2.0
+
+
+@pytest.mark.usefixtures("catalog")
+def test_sqlite_writes_ahead(tmp_path: Path) -> None:
+    connection = sqlite3.connect(tmp_path / "catalog.sqlite")
+    assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+
+
+def test_what_a_failed_transaction_wrote_is_gone(catalog: Catalog) -> None:
+    def write_and_fail() -> None:
+        with catalog.write() as session:
+            session.add(Study(uid="1.2", first_at=1.0, last_at=2.0))
+            session.flush()
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        write_and_fail()
+    with catalog.read() as session:
+        assert session.get(Study, "1.2") is None
+
+
+def test_a_series_without_its_study_is_refused(catalog: Catalog) -> None:
+    with pytest.raises(Exception, match="FOREIGN KEY"), catalog.write() as session:
+        session.add(Series(uid="1.3", study_uid="1.2", last_at=1.0))
