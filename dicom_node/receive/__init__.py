@@ -1,1 +1,5 @@
-"""The storage SCP: objects from the network to durable files and catalog rows."""
+"""Verification and Storage SCP: what is acknowledged stands on disk and finds its way into the catalog."""
+
+from dicom_node.receive.receiver import Receiver
+
+__all__ = ["Receiver"]

@@ -1,0 +1,98 @@
+"""Which folder a file goes to: its place, aside as a conflict or as unreadable, or nowhere, being there already."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from dicom_node.errors import ObjectError
+from dicom_node.receive.shelf import Found, Shelf, find, move, same_data_set
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """What happened to what, for people."""
+
+    subject: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """What became of one file, as the catalog is to say it."""
+
+    study_uid: str | None = None  # that it belongs to; None where that cannot be read
+    kept: Found | None = None  # where a row is needed
+    note: Note | None = None
+
+
+class Known(Protocol):
+    """What the catalog says is kept."""
+
+    def place(self, sop_instance_uid: str) -> Path | None:
+        """Return where the object of this SOP Instance UID stands."""
+
+    def expect(self, sop_instance_uid: str, path: Path) -> None:
+        """Remember what is about to get its row."""
+
+
+def place(shelf: Shelf, path: Path, known: Known) -> Placed:
+    """Move one file to where it belongs; its last act is the move, so that it may be tried again after any error.
+
+    The first object of a SOP Instance UID stays; the same data set again is dropped, other content is kept aside.
+
+    Raises:
+        OSError: the disk would not let us.
+    """
+    if not path.exists():
+        return Placed(note=Note(path.name, "gone from the disk before it was in the catalog"))
+    try:
+        found = find(path)
+    except ObjectError as error:
+        move(path, shelf.unreadable / path.name)
+        return Placed(note=Note(path.name, f"moved to {shelf.unreadable.name}/: {error.problem}"))
+    uid = found.header.identity.sop_instance_uid
+    has_row = known.place(uid)
+    kept, note = _settle(shelf, found, has_row)
+    if kept is not None:
+        known.expect(uid, kept.path)
+    return Placed(found.header.identity.study_uid, kept, note)
+
+
+def _settle(shelf: Shelf, found: Found, has_row: Path | None) -> tuple[Found | None, Note | None]:
+    """Return what needs a row, and what is worth a note."""
+    target = shelf.place_of(found.header)
+    if found.path == (has_row or target):
+        return found, None
+    earlier = _earlier(shelf, has_row or target)
+    if earlier is None:
+        return found.at_place(move(found.path, target)), None
+    if not same_data_set(found, earlier):
+        return None, _set_aside(shelf, found, earlier)
+    found.path.unlink()
+    return None if has_row else earlier, None
+
+
+def _earlier(shelf: Shelf, path: Path) -> Found | None:
+    """Return the object that stands at path; one that has become unreadable gives way."""
+    try:
+        return find(path)
+    except FileNotFoundError:
+        return None
+    except ObjectError:
+        move(path, shelf.unreadable / path.name)
+        return None
+
+
+def _set_aside(shelf: Shelf, found: Found, earlier: Found) -> Note | None:
+    target = shelf.conflict_of(found)
+    is_known = target.exists()
+    move(found.path, target)
+    if is_known:
+        return None
+    return Note(
+        found.header.identity.sop_instance_uid,
+        f"arrived again from {found.header.caller} with other content than {shelf.relative(earlier.path)}; "
+        f"the first is kept, the other is {shelf.relative(target)}",
+    )

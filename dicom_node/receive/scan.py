@@ -1,0 +1,24 @@
+"""The search at start for kept files that the catalog does not know: the disk is the truth."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from sqlalchemy import select
+
+from dicom_node.catalog import Catalog, Instance
+from dicom_node.receive.shelf import Shelf
+
+
+def series_folders(shelf: Shelf) -> Iterator[Path]:
+    """Yield the folder of each series in the storage."""
+    yield from (folder for folder in shelf.storage.glob("*/*") if folder.is_dir())
+
+
+def files_without_row(shelf: Shelf, catalog: Catalog, folder: Path) -> list[Path]:
+    """Return the objects of one series folder that have no row, oldest first."""
+    with catalog.read() as session:
+        known = set(session.scalars(select(Instance.path).where(Instance.series_uid == folder.name)))
+    missing = [path for path in folder.glob("*.dcm") if shelf.relative(path) not in known]
+    return sorted(missing, key=lambda path: path.stat().st_mtime_ns)

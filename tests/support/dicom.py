@@ -1,0 +1,110 @@
+"""Small synthetic DICOM objects; everything about the patient in them is invented."""
+
+from __future__ import annotations
+
+from io import BytesIO
+
+import numpy as np
+from pydicom import Dataset, FileDataset, dcmread, dcmwrite
+from pydicom.dataset import FileMetaDataset
+from pydicom.uid import (
+    UID,
+    ComputedRadiographyImageStorage,
+    CTImageStorage,
+    ExplicitVRLittleEndian,
+    generate_uid,
+)
+
+PATIENT_NAME = "Syntheticus^Patiens"
+PATIENT_ID = "SYN-4711"
+
+
+def ct_slice(
+    study_uid: str,
+    series_uid: str,
+    number: int = 1,
+    *,
+    shape: tuple[int, int] = (16, 16),
+    transfer_syntax_uid: str = ExplicitVRLittleEndian,
+) -> FileDataset:
+    """Return one axial CT slice of 5 mm, `number` from 1, its pixels a ramp of 12 bits that starts at the number."""
+    dataset = _image(CTImageStorage, "CT", study_uid, series_uid, number, transfer_syntax_uid)
+    dataset.ImagePositionPatient = [0, 0, 5.0 * (number - 1)]
+    dataset.ImageOrientationPatient = [1, 0, 0, 0, 1, 0]
+    dataset.FrameOfReferenceUID = series_uid
+    dataset.PixelSpacing = [1, 1]
+    dataset.SliceThickness = 5
+    dataset.RescaleIntercept = -1024
+    dataset.RescaleSlope = 1
+    _set_ramp(dataset, number, shape)
+    return _as_read(dataset)
+
+
+def radiograph(study_uid: str, series_uid: str, *, shape: tuple[int, int] = (32, 32)) -> FileDataset:
+    """Return one computed radiograph of a chest, MONOCHROME2, its pixels a ramp of 12 bits."""
+    dataset = _image(ComputedRadiographyImageStorage, "CR", study_uid, series_uid, 1, ExplicitVRLittleEndian)
+    dataset.BodyPartExamined = "CHEST"
+    dataset.ViewPosition = "PA"
+    _set_ramp(dataset, 1, shape)
+    return _as_read(dataset)
+
+
+def series(count: int, **settings: str) -> list[FileDataset]:
+    """Return `count` CT slices of one new series of a new study."""
+    study_uid, series_uid = generate_uid(), generate_uid()
+    return [ct_slice(study_uid, series_uid, number, **settings) for number in range(1, count + 1)]  # type: ignore[arg-type]
+
+
+def encoded(dataset: Dataset) -> bytes:
+    """Return a data set's File Format bytes."""
+    buffer = BytesIO()
+    dcmwrite(buffer, dataset, enforce_file_format=True)
+    return buffer.getvalue()
+
+
+def data_set_bytes(file: bytes) -> bytes:
+    """Return what follows the File Meta Information (PS3.10 7.1) in a file's bytes."""
+    meta_at = 132 + 12
+    length = int(dcmread(BytesIO(file), stop_before_pixels=True).file_meta.FileMetaInformationGroupLength)
+    return file[meta_at + length :]
+
+
+def _image(
+    sop_class: UID, modality: str, study_uid: str, series_uid: str, number: int, transfer_syntax_uid: str
+) -> FileDataset:
+    meta = FileMetaDataset()
+    meta.MediaStorageSOPClassUID = sop_class
+    meta.MediaStorageSOPInstanceUID = generate_uid()
+    meta.TransferSyntaxUID = UID(transfer_syntax_uid)
+    dataset = FileDataset("", {}, file_meta=meta, preamble=bytes(128))
+    dataset.SOPClassUID = sop_class
+    dataset.SOPInstanceUID = meta.MediaStorageSOPInstanceUID
+    dataset.StudyInstanceUID = study_uid
+    dataset.SeriesInstanceUID = series_uid
+    dataset.Modality = modality
+    dataset.InstanceNumber = number
+    dataset.PatientName = PATIENT_NAME
+    dataset.PatientID = PATIENT_ID
+    dataset.PatientBirthDate = ""
+    dataset.PatientSex = "O"
+    dataset.StudyDate = "20260102"
+    dataset.StudyTime = "030405"
+    dataset.AccessionNumber = ""
+    return dataset
+
+
+def _as_read(dataset: Dataset) -> FileDataset:
+    """Return a data set that knows its own encoding, as one read from a file does."""
+    return dcmread(BytesIO(encoded(dataset)))
+
+
+def _set_ramp(dataset: Dataset, start: int, shape: tuple[int, int]) -> None:
+    rows, columns = shape
+    pixels = (start + np.arange(rows * columns)).astype(np.uint16) & 0x0FFF  # (rows * columns)
+    dataset.Rows, dataset.Columns = rows, columns
+    dataset.SamplesPerPixel = 1
+    dataset.PhotometricInterpretation = "MONOCHROME2"
+    dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit = 16, 12, 11
+    dataset.PixelRepresentation = 0
+    big_endian = not dataset.file_meta.TransferSyntaxUID.is_little_endian
+    dataset.add_new("PixelData", "OW", pixels.astype(">u2" if big_endian else "<u2").tobytes())
