@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections import defaultdict
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from dicom_node.findings import load_findings
 from dicom_node.images import Stack
 from dicom_node.imaging import dicom_files, split
 from dicom_node.infer.process import ModelProcess
-from dicom_node.routing import Decision, GateAnswer, decide, matches
+from dicom_node.routing import Decision, GateAnswer, Given, decide, gates_for, set_aside
 from dicom_node.work.judging import gate_answer
 
 
@@ -28,11 +29,14 @@ def explain(config: Config, path: Path) -> Iterator[tuple[Stack, Decision]]:
         ObjectError: an object that cannot be read, by name.
     """
     models = ModelProcess(config)
-    today = datetime.now(UTC).date()
+    given = Given(datetime.now(UTC).date())
     try:
         for stack in stacks_at(path):
+            if set_aside(config, stack, given):
+                yield stack, decide(config, stack, {}, given)
+                continue
             answers = dict(_ask_gates(config, models, stack))
-            yield stack, decide(config, stack, answers, {}, today)
+            yield stack, decide(config, stack, answers, replace(given, refusals=models.refusals(stack)))
     finally:
         models.close()
 
@@ -55,12 +59,11 @@ def stacks_at(path: Path) -> Iterator[Stack]:
 
 def _ask_gates(config: Config, models: ModelProcess, stack: Stack) -> Iterator[tuple[str, GateAnswer]]:
     with tempfile.TemporaryDirectory() as folder:
-        for name, gate in config.gates.items():
-            if matches(gate.when, stack.facts):
-                out = Path(folder) / f"{name}.npz"
-                try:
-                    answer = models.run(gate.pipeline, stack, out)
-                except ModelError as error:
-                    yield name, GateAnswer(problem=str(error))
-                else:
-                    yield name, gate_answer(name, answer, load_findings(out) if out.exists() else None)
+        for name in gates_for(config, stack):
+            out = Path(folder) / f"{name}.npz"
+            try:
+                answer = models.run(config.gates[name].pipeline, stack, out)
+            except ModelError as error:
+                yield name, GateAnswer(problem=str(error))
+            else:
+                yield name, gate_answer(name, answer, load_findings(out) if out.exists() else None)

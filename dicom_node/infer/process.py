@@ -32,6 +32,7 @@ _BOOT_S = 120.0  # importing the frameworks on a busy machine
 class Answer:
     """What became of one request: findings are on disk, or `refused` or `problem` says why not."""
 
+    title: str = ""  # the pipeline's, for people
     refused: str = ""  # the pipeline or the images' geometry declined
     problem: str = ""  # e.g. "no weights for liver_ct: ..."
     claim: str = ""  # what the header says to a gate's question
@@ -51,6 +52,14 @@ class ModelProcess:
         """Return, per pipeline, "" or what is wrong with its section or weights."""
         problems: Mapping[str, str] = self._ask({"do": "check"}, _BOOT_S)
         return problems
+
+    def refusals(self, stack: Stack) -> Mapping[str, str]:
+        """Return why pipelines decline a stack from its header alone, by pipeline; the others are left out.
+
+        Raises ModelError when the process died.
+        """
+        declined: Mapping[str, str] = self._ask({"do": "refusals", "stack": stack.to_json()}, _BOOT_S)
+        return declined
 
     def run(self, pipeline: str, stack: Stack, out: Path) -> Answer:
         """Run one pipeline on one stack; findings are written to `out` by rename.
@@ -141,22 +150,37 @@ def _serve(connection: Connection, config: Config) -> None:
 def _answer(engine: Engine, config: Config, request: Mapping[str, Any]) -> dict[str, str]:
     if request["do"] == "check":
         return {name: _problem_of(engine, name) for name in config.pipelines}
-    name, stack = request["pipeline"], Stack.from_json(request["stack"])
+    stack = Stack.from_json(request["stack"])
+    if request["do"] == "refusals":
+        declined = {name: _refusal_of(engine, name, stack) for name in config.pipelines}
+        return {name: why for name, why in declined.items() if why}
+    return _run(engine, request["pipeline"], stack, Path(request["out"]))
+
+
+def _run(engine: Engine, name: str, stack: Stack, out: Path) -> dict[str, str]:
     try:
-        claim, because = engine.pipeline(name).claim(stack)
+        pipeline = engine.pipeline(name)
+        claim, because = pipeline.claim(stack)
+        said = {"title": pipeline.title, "claim": claim, "claim_because": because}
+        try:
+            save_findings(engine.run(name, stack), out)
+        except (RefusalError, ObjectError) as error:
+            return {"refused": str(error), **said}
+        except WeightsError as error:
+            return {"problem": f"not run: {error}", **said}
     except DicomNodeError as error:
         return {"failed": str(error)}
-    said = {"claim": claim, "claim_because": because}
-    try:
-        save_findings(engine.run(name, stack), Path(request["out"]))
-    except (RefusalError, ObjectError) as error:
-        return {"refused": str(error), **said}
-    except WeightsError as error:
-        return {"problem": f"not run: {error}", **said}
     except Exception as error:  # noqa: BLE001  # the process boundary: the run fails with this reason
         _log.warning("%s failed on series %s: %s", name, stack.series_uid, type(error).__name__)
-        return {"failed": str(error) if isinstance(error, DicomNodeError) else f"{type(error).__name__}: {error}"}
+        return {"failed": f"{type(error).__name__}: {error}"}
     return said
+
+
+def _refusal_of(engine: Engine, name: str, stack: Stack) -> str:
+    try:
+        return engine.pipeline(name).refuse(stack) or ""
+    except DicomNodeError as error:
+        return str(error)
 
 
 def _problem_of(engine: Engine, name: str) -> str:

@@ -55,7 +55,8 @@ def _end(
     if failed:
         return StackState.FAILED, "; ".join(failed)
     if deliveries:
-        return StackState.DELIVERED, "; ".join([_what(runs, deliveries), *refused])
+        only_gates = all(run.is_gate for run in runs)
+        return StackState.DELIVERED, "; ".join([_what(runs, deliveries), *refused, *([decided] if only_gates else [])])
     if refused:
         return StackState.REFUSED, "; ".join(refused)
     if any(run.state == RunState.DONE and not run.is_gate for run in runs):

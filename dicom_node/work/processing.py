@@ -6,6 +6,7 @@ from sqlalchemy import select
 
 from dicom_node.catalog import Catalog, Run, RunState, Stack
 from dicom_node.config import Config
+from dicom_node.routing import Decision
 from dicom_node.work.durable import Step
 from dicom_node.work.ending import settle
 from dicom_node.work.running import Running
@@ -24,7 +25,9 @@ class Processing:
         (key,) = args
         for run, pipeline in step("plan", self._planned, key):
             step(f"infer {pipeline}", self._infer, run)
-            step(f"encode {pipeline}", self._encode, run, key)
+            step(f"encode {pipeline}", self._running.encode, run)
+        for run in step("find refusals", self._to_report, key):
+            step("report refusal", self._running.report_refusal, run)
         step("settle", self._settle, key)
 
     def _planned(self, key: str) -> list[list[str]]:
@@ -35,17 +38,18 @@ class Processing:
     def _infer(self, run: str) -> None:
         self._running.infer(run)
 
-    def _encode(self, run: str, key: str) -> None:
-        self._running.encode(run)
-        if self._reports_refusals(run, key):
-            self._running.report_refusal(run)
-
-    def _reports_refusals(self, run: str, key: str) -> bool:
+    def _to_report(self, key: str) -> list[str]:
+        """Return the refused runs of routes that match and report refusals."""
         with self._catalog.read() as session:
-            decision = session.get_one(Stack, key).decision or {}
-            pipeline = session.get_one(Run, run).pipeline
-        wanted = {route.name for route in self._config.routes if route.report_refusals and pipeline in route.run}
-        return any(route["matched"] and route["name"] in wanted for route in decision.get("routes", ()))
+            matching = {
+                one.route for one in Decision.from_json(session.get_one(Stack, key).decision or {}).routes if one.runs
+            }
+            reporting = [one for one in self._config.routes if one.report_refusals and one.name in matching]
+            pipelines = [pipeline for route in reporting for pipeline in route.run]
+            query = select(Run.id).where(
+                Run.stack_id == key, Run.state == RunState.REFUSED, Run.pipeline.in_(pipelines)
+            )
+            return list(session.scalars(query).all())
 
     def _settle(self, key: str) -> None:
         with self._catalog.write() as session:

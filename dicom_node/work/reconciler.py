@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, and_, exists, func, or_, select
@@ -22,11 +24,10 @@ from dicom_node.catalog import (
 )
 from dicom_node.config import Config, Route
 from dicom_node.images import Stack as Content
-from dicom_node.routing import Candidate, Decision, pick_best
+from dicom_node.routing import Candidate, Decision, Given, by_phase, decide, pick_best
 from dicom_node.work.delivering import waiting_deliveries
 from dicom_node.work.durable import Durable
-from dicom_node.work.ending import move
-from dicom_node.work.judging import plan_all
+from dicom_node.work.judging import carry_out
 
 WORK_QUEUE = "work"
 _JOB_OF = {StackState.NEW: "judge", StackState.ROUTED: "process"}
@@ -154,30 +155,33 @@ class Reconciler:
         unjudged = select(Stack.id).where(Stack.study_uid == study_uid, Stack.state == StackState.NEW)
         return session.scalars(busy).first() is None and session.scalars(unjudged).first() is None
 
-    def _choose(self, session: Session, stacks: Iterable[Stack]) -> None:
+    def _choose(self, session: Session, stacks: Sequence[Stack]) -> None:
+        """Let each picking route keep its best stack of each phase; the others are decided anew without it."""
         decisions = {stack.id: Decision.from_json(stack.decision or {}) for stack in stacks}
+        passed_over: defaultdict[str, dict[str, str]] = defaultdict(dict)
         for route in self._config.routes:
             if route.pick:
-                _choose_for(route, stacks, decisions)
+                for key, reason in _others(route, stacks, decisions).items():
+                    passed_over[key][route.name] = reason
         for stack in stacks:
-            decision = decisions[stack.id]
+            decision = self._decided_anew(stack, decisions[stack.id], passed_over[stack.id])
             stack.decision = decision.to_json()
-            if decision.runs:
-                plan_all(session, stack, decision)
-            else:
-                move(session, stack, StackState.NOTHING, decision.reason)
+            carry_out(session, stack, decision, self._config)
+
+    def _decided_anew(self, stack: Stack, decision: Decision, passed_over: Mapping[str, str]) -> Decision:
+        answers = {gate.gate: gate.answer for gate in decision.gates}
+        given = Given(datetime.now(UTC).date(), stack.overrides, decision.refusals, passed_over)
+        return decide(self._config, Content.from_json(stack.content), answers, given)
 
 
-def _choose_for(route: Route, stacks: Iterable[Stack], decisions: dict[str, Decision]) -> None:
+def _others(route: Route, stacks: Iterable[Stack], decisions: Mapping[str, Decision]) -> dict[str, str]:
+    """Return, for each stack that a picking route matches and does not choose, why."""
     candidates = [
         Candidate(stack.id, Content.from_json(stack.content))
         for stack in stacks
-        if any(route.name in run.routes for run in decisions[stack.id].runs)
+        if any(checked.route == route.name and checked.runs for checked in decisions[stack.id].routes)
     ]
-    if candidates:
-        _chosen, others = pick_best(route, candidates)
-        for key, reason in others.items():
-            decisions[key] = decisions[key].without(route.name, reason)
+    return {key: why for group in by_phase(candidates) for key, why in pick_best(route, group)[1].items()}
 
 
 def _is_open(study_uid: InstrumentedAttribute[str]) -> ColumnElement[bool]:

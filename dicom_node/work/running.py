@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 from zoneinfo import ZoneInfo
 
 from sqlalchemy.orm import Session
@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from dicom_node.catalog import Catalog, Delivery, DeliveryState, Result, Run, RunState, Stack
 from dicom_node.config import Config
 from dicom_node.errors import DicomNodeError, ModelError
-from dicom_node.findings import load_findings
+from dicom_node.findings import Findings, load_findings
 from dicom_node.images import Stack as Content
 from dicom_node.infer.process import Answer
 from dicom_node.results import EncodedFile, Request, encode, encode_refusal
@@ -27,6 +27,9 @@ class Models(Protocol):
 
     def run(self, pipeline: str, stack: Content, out: Path) -> Answer:
         """Run one pipeline on one stack."""
+
+    def refusals(self, stack: Content) -> Mapping[str, str]:
+        """Return why pipelines decline a stack from its header alone, by pipeline."""
 
 
 def run_id(stack_id: str, pipeline: str) -> str:
@@ -51,10 +54,9 @@ class Running:
         except ModelError as error:
             self._end(key, RunState.FAILED, str(error))
             return Answer(problem=str(error))
+        self._note(key, {"title": answer.title, "seconds": round(time.monotonic() - began, 3)})
         if answer.refused or answer.problem:
             self._end(key, RunState.REFUSED, answer.refused or answer.problem)
-        else:
-            self._note_findings(key, seconds=round(time.monotonic() - began, 3))
         return answer
 
     def encode(self, key: str) -> None:
@@ -62,38 +64,39 @@ class Running:
         run, stack = self._rows(key)
         if run.state != RunState.PLANNED:
             return
-        folder = self._folder(key)
+        findings = load_findings(self._findings(key))
         try:
-            files = encode(self._request(run, stack), folder)
+            files = encode(self._request(run, stack, findings), self._folder(key))
         except DicomNodeError as error:
             self._end(key, RunState.FAILED, str(error))
-            return
-        self._keep(key, files)
+        else:
+            self._keep(key, files, findings)
 
     def report_refusal(self, key: str) -> None:
         """Send an SR that says why a run was refused."""
         run, stack = self._rows(key)
-        if run.state == RunState.REFUSED:
-            content = Content.from_json(stack.content)
-            self._keep(key, (encode_refusal(run.pipeline, run.reason, content, self._time(run), self._folder(key)),))
+        nothing = Findings(run.pipeline, run.version, run.weights, self._config.pipelines[run.pipeline].settings, ())
+        request = self._request(run, stack, nothing)
+        self._keep(key, (encode_refusal(request, run.reason, self._folder(key)),))
 
-    def _request(self, run: Run, stack: Stack) -> Request:
+    def _request(self, run: Run, stack: Stack, findings: Findings) -> Request:
         section = self._config.pipelines[run.pipeline]
         return Request(
-            findings=load_findings(self._findings(run.id)),
+            findings=findings,
             stack=Content.from_json(stack.content),
             outputs=("SR",) if run.is_gate else section.outputs,
-            at=self._time(run),
+            at=datetime.fromtimestamp(run.at, ZoneInfo(self._config.node.timezone)),
+            title=run.record.get("title") or run.pipeline,
             empty_frames=any(self._config.peers[name].empty_frames for name in run.send_to),
         )
 
-    def _keep(self, key: str, files: Iterable[EncodedFile]) -> None:
+    def _keep(self, key: str, files: Iterable[EncodedFile], findings: Findings | None = None) -> None:
         with self._catalog.write() as session:
             run = session.get_one(Run, key)
             for file in files:
                 self._keep_one(session, run, file)
-            if run.state == RunState.PLANNED:
-                run.state = RunState.DONE
+            if findings is not None:
+                run.version, run.weights, run.state = findings.version, dict(findings.weights), RunState.DONE
                 note(session, run.stack_id, f"{run.pipeline}: done")
 
     def _keep_one(self, session: Session, run: Run, file: EncodedFile) -> None:
@@ -119,12 +122,10 @@ class Running:
         if file.completed:
             run.record = {**run.record, "completed attributes": list(file.completed)}
 
-    def _note_findings(self, key: str, seconds: float) -> None:
-        findings = load_findings(self._findings(key))
+    def _note(self, key: str, record: Mapping[str, Any]) -> None:
         with self._catalog.write() as session:
             run = session.get_one(Run, key)
-            run.version, run.weights = findings.version, dict(findings.weights)
-            run.record = {**run.record, "seconds": seconds}
+            run.record = {**run.record, **record}
 
     def _end(self, key: str, state: RunState, reason: str) -> None:
         with self._catalog.write() as session:
@@ -136,9 +137,6 @@ class Running:
         with self._catalog.read() as session:
             run = session.get_one(Run, key)
             return run, session.get_one(Stack, run.stack_id)
-
-    def _time(self, run: Run) -> datetime:
-        return datetime.fromtimestamp(run.at, ZoneInfo(self._config.node.timezone))
 
     def _folder(self, key: str) -> Path:
         folder = self._config.storage_folder / "runs" / key

@@ -43,7 +43,7 @@ class Worker:
         self._delivering = Delivering(config, catalog)
         self._bodies: Mapping[str, Body] = {
             "split": self._splitting,
-            "judge": Judging(config, catalog, running),
+            "judge": Judging(config, catalog, models, running),
             "process": Processing(config, catalog, running),
             "deliver": self._delivering,
         }
