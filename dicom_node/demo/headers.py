@@ -97,7 +97,7 @@ def localizer_image(series: Series, pixels: NDArray[np.uint16], position: Point,
     _put_plane(dataset, series.study, position, [1, 0, 0, 0, 0, -1], pixel_mm)
     _put_ct(dataset)
     dataset.ConvolutionKernel = "T20s"
-    dataset.WindowCenter, dataset.WindowWidth = "600", "1600"
+    dataset.WindowCenter, dataset.WindowWidth = "-200", "1600"
     put_pixels(dataset, pixels)
     return dataset
 
