@@ -1,0 +1,219 @@
+"""Findings to measurement groups of a report (PS3.16 TID 1501, 1410, 1411)."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping
+from typing import TypeAlias
+
+import numpy as np
+from highdicom.sr import (
+    FindingSite,
+    GraphicTypeValues,
+    ImageRegion,
+    MeasurementsAndQualitativeEvaluations,
+    PlanarROIMeasurementsAndQualitativeEvaluations,
+    QualitativeEvaluation,
+    ReferencedSegment,
+    ReferencedSegmentationFrame,
+    RelationshipTypeValues,
+    SourceImageForMeasurementGroup,
+    SourceImageForRegion,
+    SourceImageForSegmentation,
+    SourceSeriesForSegmentation,
+    TextContentItem,
+    TrackingIdentifier,
+    VolumetricROIMeasurementsAndQualitativeEvaluations,
+)
+from highdicom.sr import Measurement as MeasurementTemplate
+
+from dicom_node.errors import ProofError
+from dicom_node.findings import Box, Classification, Code, Detection, ErasedImage, Measurement, Segment, Segmentation
+from dicom_node.results import concepts
+from dicom_node.results.concepts import concept
+from dicom_node.results.provenance import report_algorithm
+from dicom_node.results.request import Request
+from dicom_node.results.seg import present
+from dicom_node.results.sources import Sources
+
+Group: TypeAlias = (
+    MeasurementsAndQualitativeEvaluations
+    | PlanarROIMeasurementsAndQualitativeEvaluations
+    | VolumetricROIMeasurementsAndQualitativeEvaluations
+)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class SegmentReference:
+    """Where a segment was encoded."""
+
+    sop_class_uid: str
+    sop_instance_uid: str
+    number: int
+    frames: tuple[int, ...]  # of the SEG, counted from 1
+
+
+References: TypeAlias = Mapping[str, SegmentReference]
+"""By the segment's name; empty where no SEG is sent."""
+
+
+def status_group(request: Request, summary: Code, comments: Iterable[str], sources: Sources) -> Group:
+    """Say how the run ended, with what the reader must know beside it."""
+    named = {one.name for one in found_segments(request)}
+    loose = [one for one in request.findings.of(Measurement) if one.of not in named]
+    group = MeasurementsAndQualitativeEvaluations(
+        tracking_identifier=_tracking(request, "run"),
+        algorithm_id=report_algorithm(request),
+        measurements=[_measured(one) for one in loose],
+        qualitative_evaluations=[QualitativeEvaluation(concept(concepts.SUMMARY), concept(summary))],
+        source_images=_images(sources),
+    )
+    return _commented(group, [*comments, *(f"{one.concept.meaning} is of {one.of}" for one in loose if one.of)])
+
+
+def classification_group(request: Request, found: Classification, sources: Sources) -> Group:
+    """Say the question, the answer, its probability, and what the header claims."""
+    group = MeasurementsAndQualitativeEvaluations(
+        tracking_identifier=_tracking(request, found.name),
+        algorithm_id=report_algorithm(request),
+        measurements=[_probability(found.probability)],
+        qualitative_evaluations=[QualitativeEvaluation(concept(found.concept), concept(found.answer))],
+        source_images=_images(sources),
+    )
+    claim = f"The header says: {found.claim}" if found.claim else ""
+    return _commented(group, [found.detail, claim])
+
+
+def box_group(request: Request, box: Box, number: int, sources: Sources) -> Group:
+    """Outline a box by its edges, zero being the first pixel's outer corner (PS3.3 C.18.6.1.1).
+
+    Raises:
+        ProofError: the stack has several frames, and a box does not say which one it lies on.
+    """
+    if len(sources.stack.frames) != 1:
+        raise ProofError(f"a box needs a stack of one frame, got {len(sources.stack.frames)}")
+    frame = sources.stack.frames[0]
+    numbers = None if frame.number is None else [frame.number]
+    image = SourceImageForRegion(frame.sop_class_uid, frame.sop_instance_uid, numbers)
+    return PlanarROIMeasurementsAndQualitativeEvaluations(
+        tracking_identifier=_tracking(request, f"{box.name} {number}"),
+        referenced_region=ImageRegion(GraphicTypeValues.POLYLINE, outline(box), image),
+        finding_type=concept(box.code),
+        algorithm_id=report_algorithm(request),
+        measurements=[_probability(box.probability)],
+    )
+
+
+def segment_group(request: Request, segment: Segment, references: References, sources: Sources) -> Group:
+    """Say what a segment is and what was measured of it, citing the SEG where there is one."""
+    reference = references.get(segment.name)
+    measured = [_measured(one) for one in request.findings.of(Measurement) if one.of == segment.name]
+    tracking, algorithm = _tracking(request, segment.name), report_algorithm(request)
+    kind, category = concept(segment.type), concept(segment.category)
+    sites, evaluations = _sides(segment)
+    if reference is None:
+        return MeasurementsAndQualitativeEvaluations(
+            tracking_identifier=tracking,
+            finding_type=kind,
+            finding_category=category,
+            algorithm_id=algorithm,
+            finding_sites=sites,
+            measurements=measured,
+            qualitative_evaluations=evaluations,
+            source_images=_images(sources),
+        )
+    if len(reference.frames) == 1 and sources.planes is None:
+        return PlanarROIMeasurementsAndQualitativeEvaluations(
+            tracking_identifier=tracking,
+            referenced_segment=_segment_frame(reference, sources),
+            finding_type=kind,
+            finding_category=category,
+            algorithm_id=algorithm,
+            finding_sites=sites,
+            measurements=measured,
+            qualitative_evaluations=evaluations,
+        )
+    return VolumetricROIMeasurementsAndQualitativeEvaluations(
+        tracking_identifier=tracking,
+        referenced_segment=_segment(reference, sources),
+        finding_type=kind,
+        finding_category=category,
+        algorithm_id=algorithm,
+        finding_sites=sites,
+        measurements=measured,
+        qualitative_evaluations=evaluations,
+    )
+
+
+def found_segments(request: Request) -> tuple[Segment, ...]:
+    """Return every segment that marks at least one pixel."""
+    return tuple(one for segmentation in request.findings.of(Segmentation) for one in present(segmentation))
+
+
+def found_boxes(request: Request) -> tuple[Box, ...]:
+    """Return every box once: those detected, and those erased, so that an erased mark is never lost."""
+    holders = (*request.findings.of(Detection), *request.findings.of(ErasedImage))
+    return tuple(dict.fromkeys(box for holder in holders for box in holder.boxes))
+
+
+def outline(box: Box) -> np.ndarray:
+    """Return the closed outline of a box, (5, 2) columns and rows."""
+    corners = [(box.x1, box.y1), (box.x2, box.y1), (box.x2, box.y2), (box.x1, box.y2), (box.x1, box.y1)]
+    return np.array(corners, dtype=np.float64)
+
+
+def _tracking(request: Request, name: str) -> TrackingIdentifier:
+    return TrackingIdentifier(request.tracking_uid(name), f"{request.findings.pipeline} {name}")
+
+
+def _measured(found: Measurement) -> MeasurementTemplate:
+    return MeasurementTemplate(concept(found.concept), float(found.value), concept(found.unit))
+
+
+def _probability(value: float) -> MeasurementTemplate:
+    return MeasurementTemplate(concept(concepts.PROBABILITY), float(value), concept(concepts.NO_UNITS))
+
+
+def _sides(segment: Segment) -> tuple[list[FindingSite], list[QualitativeEvaluation]]:
+    """Return the laterality as the site's modifier, or by itself where the segment is no anatomical site."""
+    if segment.laterality is None:
+        return [], []
+    side = concept(segment.laterality)
+    if segment.category == concepts.ANATOMICAL_STRUCTURE:
+        return [FindingSite(concept(segment.type), side)], []
+    return [], [QualitativeEvaluation(concept(concepts.LATERALITY), side)]
+
+
+def _images(sources: Sources) -> list[SourceImageForMeasurementGroup]:
+    return [
+        SourceImageForMeasurementGroup(header.SOPClassUID, uid, sources.frame_numbers(uid) or None)
+        for uid, header in sources.headers.items()
+    ]
+
+
+def _segment(reference: SegmentReference, sources: Sources) -> ReferencedSegment:
+    return ReferencedSegment(
+        reference.sop_class_uid,
+        reference.sop_instance_uid,
+        reference.number,
+        source_series=SourceSeriesForSegmentation(sources.first.SeriesInstanceUID),
+    )
+
+
+def _segment_frame(reference: SegmentReference, sources: Sources) -> ReferencedSegmentationFrame:
+    frame = sources.stack.frames[0]
+    numbers = None if frame.number is None else [frame.number]
+    image = SourceImageForSegmentation(frame.sop_class_uid, frame.sop_instance_uid, numbers)
+    reference_frame = ReferencedSegmentationFrame(
+        reference.sop_class_uid, reference.sop_instance_uid, reference.frames[0], reference.number, image
+    )
+    # a frame of a BINARY SEG has one segment: the number shall not stand beside the frame's (PS3.3 10.3)
+    del reference_frame[0].ReferencedSOPSequence[0].ReferencedSegmentNumber
+    return reference_frame
+
+
+def _commented(group: Group, comments: Iterable[str]) -> Group:
+    for text in filter(None, comments):
+        item = TextContentItem(concept(concepts.COMMENT), text, RelationshipTypeValues.CONTAINS)
+        group[0].ContentSequence.append(item)
+    return group

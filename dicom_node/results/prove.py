@@ -1,0 +1,115 @@
+"""Read a written object back and compare it with what was found; what does not agree must not leave."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from pydicom import dcmread
+from pydicom.dataset import Dataset
+
+from dicom_node.errors import ProofError
+from dicom_node.findings import Classification, ErasedImage, Segmentation
+from dicom_node.results import sc
+from dicom_node.results.groups import found_boxes, outline
+from dicom_node.results.patient import copied, differing
+from dicom_node.results.prove_seg import prove_segmentation
+from dicom_node.results.request import Request
+from dicom_node.results.sources import Sources, read_pixels
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Proof:
+    """What a written object is held against; `of` is the one finding that a SEG or SC encodes."""
+
+    request: Request
+    sources: Sources
+    of: Segmentation | ErasedImage | None = None
+
+
+def prove(path: Path, proof: Proof) -> None:
+    """Check one file.
+
+    Raises:
+        ProofError: naming what differs.
+    """
+    prove_patient(path, proof.sources)
+    dataset = dcmread(path)
+    if isinstance(proof.of, Segmentation):
+        prove_segmentation(dataset, proof.of, proof.sources)
+    elif isinstance(proof.of, ErasedImage):
+        prove_erased(dataset, proof.of, proof.sources)
+    else:
+        prove_report(dataset, proof.request)
+
+
+def prove_patient(path: Path, sources: Sources) -> None:
+    """Check that patient and study are the source's, byte for byte.
+
+    Raises:
+        ProofError: naming the attributes that differ, never their values.
+    """
+    names = differing(sources.identity, copied(dcmread(path, stop_before_pixels=True)))
+    if names:
+        raise ProofError(f"{path.stem}: differs from its source in {', '.join(names)}")
+
+
+def prove_erased(dataset: Dataset, erased: ErasedImage, sources: Sources) -> None:
+    """Check that only pixels inside the boxes were altered, and that they mean the same grey as before.
+
+    Raises:
+        ProofError: naming the attribute, or how many pixels differ.
+    """
+    for keyword in (*sc.IMAGE_PIXEL, *sc.GREY_SCALE, *sc.SIDES):
+        if sources.first.get(keyword) != dataset.get(keyword) and sources.first.get(keyword) not in (None, ""):
+            raise ProofError(f"{dataset.SOPInstanceUID}: {keyword} is not the source's")
+    written, original = dataset.pixel_array, read_pixels(sources.stack.frames[0])
+    if not np.array_equal(written, erased.stored):
+        raise ProofError(f"{dataset.SOPInstanceUID}: the pixels are not the altered image's")
+    strayed = int(np.count_nonzero((written != original) & ~_inside(erased, original.shape)))
+    if strayed:
+        raise ProofError(f"{dataset.SOPInstanceUID}: {strayed} pixels outside the boxes differ from the source")
+
+
+def prove_report(dataset: Dataset, request: Request) -> None:
+    """Check that every answer and every box stands in the report.
+
+    Raises:
+        ProofError: naming the one that is missing.
+    """
+    items = list(_items(dataset))
+    answers = {
+        (_code(item.ConceptNameCodeSequence[0]), _code(item.ConceptCodeSequence[0]))
+        for item in items
+        if item.ValueType == "CODE"
+    }
+    for found in request.findings.of(Classification):
+        wanted = ((found.concept.value, found.concept.scheme), (found.answer.value, found.answer.scheme))
+        if wanted not in answers:
+            raise ProofError(f"{dataset.SOPInstanceUID}: the report lacks the answer to {found.name}")
+    outlines = [np.array(item.GraphicData) for item in items if item.ValueType == "SCOORD"]
+    for box in found_boxes(request):
+        if not any(np.allclose(one, outline(box).ravel(), atol=1e-3) for one in outlines):
+            raise ProofError(f"{dataset.SOPInstanceUID}: the report lacks the box {box.name}")
+
+
+def _inside(erased: ErasedImage, shape: tuple[int, ...]) -> NDArray[np.bool_]:
+    inside = np.zeros(shape, dtype=bool)
+    for box in erased.boxes:
+        rows = slice(max(0, int(np.floor(box.y1))), int(np.ceil(box.y2)))
+        columns = slice(max(0, int(np.floor(box.x1))), int(np.ceil(box.x2)))
+        inside[rows, columns] = True
+    return inside
+
+
+def _items(item: Dataset) -> Iterator[Dataset]:
+    for child in item.get("ContentSequence", ()):
+        yield child
+        yield from _items(child)
+
+
+def _code(item: Dataset) -> tuple[str, str]:
+    return item.CodeValue, item.CodingSchemeDesignator

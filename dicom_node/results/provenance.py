@@ -1,0 +1,158 @@
+"""Who made a result: one record of the algorithm, written to every place where DICOM asks for it."""
+
+from __future__ import annotations
+
+import datetime
+import importlib.metadata
+
+from highdicom import AlgorithmIdentificationSequence
+from highdicom.sr import (
+    AlgorithmIdentification,
+    DeviceObserverIdentifyingAttributes,
+    ObservationContext,
+    ObserverContext,
+)
+from pydicom.charset import convert_encodings
+from pydicom.dataelem import DataElement
+from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
+from pydicom.uid import UID, ExplicitVRLittleEndian
+from pydicom.valuerep import CUSTOMIZABLE_CHARSET_VR
+
+from dicom_node.config import OutputKind
+from dicom_node.findings import Code
+from dicom_node.results.concepts import AI_FAMILY, PROCESSING_EQUIPMENT, concept
+from dicom_node.results.patient import stamp
+from dicom_node.results.request import Request
+from dicom_node.results.sources import Sources
+from dicom_node.uids import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_NAME
+
+MANUFACTURER = "dicom-node"
+SERIES_NUMBERS: dict[OutputKind, int] = {"SEG": 9001, "SR": 9002, "SC": 9003}
+_SAYS: dict[OutputKind, str] = {"SEG": "segmentation", "SR": "findings", "SC": "altered image"}
+_LO = 64  # characters in a Long String (PS3.5 6.2)
+
+
+def software_versions(request: Request) -> list[str]:
+    """Return the node's version and the pipeline's."""
+    return [importlib.metadata.version("dicom-node"), f"{request.findings.pipeline} {request.findings.version}"]
+
+
+def series_description(request: Request, kind: OutputKind) -> str:
+    """Return "AI", the pipeline's title and the kind, within a Long String."""
+    says = _SAYS[kind]
+    title = request.title.replace("\\", "/")
+    return f"AI {title[: _LO - len(says) - 4]} {says}"
+
+
+def parameters(request: Request) -> dict[str, str]:
+    """Return the settings and the weights' SHA-256, by name."""
+    settings = {name: str(value) for name, value in sorted(request.findings.settings.items())}
+    return settings | {f"weights {name}": sha for name, sha in sorted(request.findings.weights.items())}
+
+
+def segment_algorithm(request: Request) -> AlgorithmIdentificationSequence:
+    """Return the Segmentation Algorithm Identification (PS3.3 10.16)."""
+    found = request.findings
+    return AlgorithmIdentificationSequence(
+        found.pipeline, concept(AI_FAMILY), found.version, MANUFACTURER, parameters(request)
+    )
+
+
+def report_algorithm(request: Request) -> AlgorithmIdentification:
+    """Return the algorithm of a measurement group (PS3.16 TID 4019)."""
+    found = request.findings
+    texts = [f"{name}={value}" for name, value in parameters(request).items()]
+    return AlgorithmIdentification(found.pipeline, found.version, texts, concept(AI_FAMILY), MANUFACTURER)
+
+
+def observer(request: Request) -> ObservationContext:
+    """Return the device that observed (PS3.16 TID 1004)."""
+    device = DeviceObserverIdentifyingAttributes(
+        uid=request.device_uid,
+        name=MANUFACTURER,
+        manufacturer_name=MANUFACTURER,
+        model_name=request.findings.pipeline,
+    )
+    role = concept(Code("121007", "DCM", "Device"))
+    return ObservationContext(observer_device_context=ObserverContext(role, device))
+
+
+def contributing_equipment(request: Request, at: datetime.datetime) -> Dataset:
+    """Return our item of the Contributing Equipment Sequence (PS3.3 C.12.1)."""
+    found = request.findings
+    item = Dataset()
+    item.PurposeOfReferenceCodeSequence = [concept(PROCESSING_EQUIPMENT)]
+    item.Manufacturer = MANUFACTURER
+    item.ManufacturerModelName = MANUFACTURER
+    item.SoftwareVersions = software_versions(request)
+    item.DeviceUID = request.device_uid
+    item.ContributionDateTime = f"{at:%Y%m%d%H%M%S.%f}"
+    item.ContributionDescription = (
+        f"{found.pipeline} {found.version}, settings {request.settings_hash}; not for diagnosis"
+    )
+    return item
+
+
+def finished(
+    encoded: Dataset, request: Request, kind: OutputKind, sources: Sources
+) -> tuple[FileDataset, tuple[str, ...]]:
+    """Return a plain file of an encoded object with all that the kinds share, and the completed keywords.
+
+    The encoder saw no patient: the source's own bytes replace what it wrote.
+    """
+    result = Dataset()
+    result.update({element.tag: element for element in encoded})
+    _describe(result, request, kind, _local(request.at, sources))
+    _keep_to(result, sources.first.get("SpecificCharacterSet"))
+    completed = stamp(result, sources.identity)
+    return FileDataset("", result, file_meta=_file_meta(result), preamble=b"\0" * 128), completed
+
+
+def _describe(result: Dataset, request: Request, kind: OutputKind, at: datetime.datetime) -> None:
+    result.SeriesInstanceUID = request.uid("series", kind)
+    result.SeriesNumber = SERIES_NUMBERS[kind]
+    result.SeriesDescription = series_description(request, kind)
+    result.Manufacturer = MANUFACTURER
+    result.ManufacturerModelName = MANUFACTURER
+    result.SoftwareVersions = software_versions(request)
+    result.DeviceSerialNumber = request.device_uid.removeprefix("2.25.")
+    result.ContentQualification = "RESEARCH"  # PS3.3 C.8.13.2.1.1: no one has approved this for diagnosis
+    result.ContributingEquipmentSequence = [contributing_equipment(request, at)]
+    for name in ("Series", "Content", "InstanceCreation"):
+        setattr(result, f"{name}Date", f"{at:%Y%m%d}")
+        setattr(result, f"{name}Time", f"{at:%H%M%S.%f}")
+
+
+def _local(at: datetime.datetime, sources: Sources) -> datetime.datetime:
+    """Bring a time to the offset that the source states, since a result states the same one (PS3.3 C.12.1.1.8)."""
+    offset = str(sources.first.get("TimezoneOffsetFromUTC", "") or "")
+    try:
+        return at.astimezone(datetime.datetime.strptime(offset, "%z").tzinfo)
+    except ValueError:
+        return at
+
+
+def _keep_to(result: Dataset, character_set: str | list[str] | None) -> None:
+    """Replace characters of our texts that the source's character set lacks, as the set itself stays."""
+    encodings = convert_encodings(character_set) if character_set else ["ascii"]
+
+    def fit(_: Dataset, element: DataElement) -> None:
+        if element.VR in CUSTOMIZABLE_CHARSET_VR and isinstance(element.value, str) and not element.value.isascii():
+            element.value = "".join(one if _has(one, encodings) else "?" for one in element.value)
+
+    result.walk(fit)
+
+
+def _has(character: str, encodings: list[str]) -> bool:
+    return any(character.encode(encoding, "ignore") for encoding in encodings)
+
+
+def _file_meta(result: Dataset) -> FileMetaDataset:
+    meta = FileMetaDataset()
+    meta.FileMetaInformationVersion = b"\0\1"
+    meta.MediaStorageSOPClassUID = result.SOPClassUID
+    meta.MediaStorageSOPInstanceUID = result.SOPInstanceUID
+    meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    meta.ImplementationClassUID = UID(IMPLEMENTATION_CLASS_UID)
+    meta.ImplementationVersionName = IMPLEMENTATION_NAME
+    return meta

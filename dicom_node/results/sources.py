@@ -1,0 +1,148 @@
+"""The source images of a result: their headers, checked to be of one patient, and where their frames lie."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydicom import dcmread
+from pydicom.dataset import Dataset
+from pydicom.errors import InvalidDicomError
+
+from dicom_node.errors import ObjectError
+from dicom_node.images import Frame, Stack
+from dicom_node.results.patient import PATIENT, Copied, copied, differing
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Plane:
+    """Where one frame lies in the patient, LPS mm (PS3.3 C.7.6.2.1.1)."""
+
+    position: NDArray[np.float64]  # (3,): centre of the first pixel
+    orientation: NDArray[np.float64]  # (6,): direction of a row, then of a column
+    spacing_mm: tuple[float, float]  # between rows, between columns
+    thickness_mm: float | None
+
+    @property
+    def normal(self) -> NDArray[np.float64]:
+        """Unit vector across the plane."""
+        return np.cross(self.orientation[:3], self.orientation[3:]).astype(np.float64)
+
+    def point(self, row: float, column: float) -> NDArray[np.float64]:
+        """Return the place of a pixel, counted from 0."""
+        along_row, along_column = self.orientation[:3], self.orientation[3:]
+        return self.position + along_row * column * self.spacing_mm[1] + along_column * row * self.spacing_mm[0]
+
+
+@dataclasses.dataclass(frozen=True)
+class Sources:
+    """A stack with the header of each of its instances, pixels left out."""
+
+    stack: Stack
+    headers: Mapping[str, Dataset]  # by SOP Instance UID, in the stack's order
+    identity: Copied  # of the first header
+
+    @property
+    def first(self) -> Dataset:
+        """The header that a result takes after."""
+        return next(iter(self.headers.values()))
+
+    @cached_property
+    def planes(self) -> tuple[Plane, ...] | None:
+        """One plane per frame of the stack; None where there is no frame of reference, as in a radiograph."""
+        planes = [plane_of(self.headers[frame.sop_instance_uid], frame.number) for frame in self.stack.frames]
+        known = tuple(plane for plane in planes if plane is not None)
+        return known if len(known) == len(planes) and self.first.get("FrameOfReferenceUID") else None
+
+    @property
+    def gap_mm(self) -> float | None:
+        """Distance between neighbouring slices; None for a single one."""
+        if self.planes is None or len(self.planes) < 2:
+            return None
+        along = [float(plane.position @ self.planes[0].normal) for plane in self.planes]
+        return float(np.median(np.abs(np.diff(along))))
+
+    def frame_numbers(self, sop_instance_uid: str) -> list[int]:
+        """Return which frames of an instance belong to the stack; none for a single-frame instance."""
+        return [one.number for one in self.stack.frames if one.sop_instance_uid == sop_instance_uid and one.number]
+
+
+def read_sources(stack: Stack) -> Sources:
+    """Read every instance's header once.
+
+    Raises:
+        ObjectError: a file cannot be read, is another instance than the stack says, or is of another patient.
+    """
+    headers: dict[str, Dataset] = {}
+    identities: dict[str, Copied] = {}
+    for frame in stack.frames:
+        if frame.sop_instance_uid not in headers:
+            header = _read(frame)
+            headers[frame.sop_instance_uid] = header
+            identities[frame.sop_instance_uid] = copied(header)
+    first = next(iter(identities.values()))
+    for uid, identity in identities.items():
+        _same_patient(uid, first, identity)
+    return Sources(stack, headers, first)
+
+
+def read_pixels(frame: Frame) -> NDArray[Any]:
+    """Decode one frame's stored pixels.
+
+    Raises:
+        ObjectError: the pixels cannot be decoded.
+    """
+    try:
+        pixels = dcmread(frame.path, force=True).pixel_array
+    except (OSError, AttributeError, ValueError, RuntimeError, NotImplementedError) as error:
+        raise ObjectError(frame.sop_instance_uid, f"its pixels cannot be decoded: {error}") from error
+    return pixels if pixels.ndim == 2 or frame.number is None else pixels[frame.number - 1]
+
+
+def plane_of(header: Dataset, number: int | None) -> Plane | None:
+    """Read a frame's plane; `number` counts from 1 in a multi-frame object (PS3.3 C.7.6.16.2.3)."""
+    position = _macro(header, number, "PlanePositionSequence").get("ImagePositionPatient")
+    orientation = _macro(header, number, "PlaneOrientationSequence").get("ImageOrientationPatient")
+    measures = _macro(header, number, "PixelMeasuresSequence")
+    spacing = measures.get("PixelSpacing")
+    if not position or not orientation or not spacing:
+        return None
+    thickness = measures.get("SliceThickness")
+    return Plane(
+        np.array(position, dtype=np.float64),
+        np.array(orientation, dtype=np.float64),
+        (float(spacing[0]), float(spacing[1])),
+        None if thickness is None else float(thickness),
+    )
+
+
+def _macro(header: Dataset, number: int | None, keyword: str) -> Dataset:
+    """Return the functional group that holds for a frame, or the header itself where there are none."""
+    if number is None or "PerFrameFunctionalGroupsSequence" not in header:
+        return header
+    for groups in (header.PerFrameFunctionalGroupsSequence[number - 1], *header.SharedFunctionalGroupsSequence):
+        if groups.get(keyword):
+            macro: Dataset = groups[keyword].value[0]
+            return macro
+    return Dataset()
+
+
+def _read(frame: Frame) -> Dataset:
+    try:
+        header = dcmread(frame.path, stop_before_pixels=True, force=True)
+    except (OSError, InvalidDicomError, EOFError) as error:
+        raise ObjectError(frame.sop_instance_uid, f"cannot be read: {error}") from error
+    found = header.get("SOPInstanceUID")
+    if found != frame.sop_instance_uid:
+        raise ObjectError(frame.sop_instance_uid, f"its file holds the instance {found or 'without a UID'}")
+    return header
+
+
+def _same_patient(uid: str, first: Copied, other: Copied) -> None:
+    names = [name for name in differing(first, other) if name in (*PATIENT, "StudyInstanceUID")]
+    if names:
+        raise ObjectError(uid, f"differs inside the series in {', '.join(names)}; no result is made")
