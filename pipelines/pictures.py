@@ -67,9 +67,19 @@ def letterbox(image: Radiograph, size: int) -> Letterbox:
     return Letterbox(rows, columns, size)
 
 
-def standardised(picture: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Stretch the 1st to 99th percentile to about -1 .. 1, the border black excluded."""
+def levels(picture: NDArray[np.uint8]) -> tuple[float, float]:
+    """Return the 1st and 99th percentile of a picture, the black border left out."""
     inside = picture[picture > 2]
     low, high = np.percentile(inside if inside.size else picture, [1, 99])
-    stretched: NDArray[np.float32] = (picture.astype(np.float32) - np.float32(low)) / np.float32(max(high - low, 1.0))
-    return np.clip(stretched, -0.2, 1.2) * np.float32(2) - np.float32(1)
+    return float(low), float(max(high, low + 1))
+
+
+def stretched(picture: NDArray[np.uint8], low: float, high: float) -> NDArray[np.float32]:
+    """Bring low .. high to -1 .. 1, a fifth more at either end kept."""
+    values = (picture.astype(np.float32) - np.float32(low)) / np.float32(high - low)
+    return np.clip(values, -0.2, 1.2) * np.float32(2) - np.float32(1)
+
+
+def standardised(picture: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Stretch a picture by its own levels."""
+    return stretched(picture, *levels(picture))

@@ -156,3 +156,19 @@ def bootstrap(
         draws.append(statistic([values[index] for index in chosen]))
     low, high = np.nanpercentile(draws, [2.5, 97.5])
     return statistic(values), float(low), float(high)
+
+
+def folds_of(patients: Sequence[str], positive: Sequence[bool], folds: int) -> list[int]:
+    """Deal whole patients to folds so that both classes spread evenly; the same on every machine."""
+    counts: dict[str, list[int]] = {}
+    for patient, yes in zip(patients, positive, strict=True):
+        counts.setdefault(patient, [0, 0])[int(yes)] += 1
+    filled = np.zeros((folds, 2))
+    chosen: dict[str, int] = {}
+    ordered = sorted(counts, key=lambda one: (-sum(counts[one]), hashlib.sha256(one.encode()).hexdigest()))
+    for patient in ordered:
+        added = np.array(counts[patient])
+        fold = min(range(folds), key=lambda one: (float((2 * filled[one] * added).sum()), one))
+        filled[fold] += added
+        chosen[patient] = fold
+    return [chosen[patient] for patient in patients]

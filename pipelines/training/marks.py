@@ -1,0 +1,194 @@
+"""Drawing laterality marks, and what could be taken for one, on a picture."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from pathlib import Path
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+
+FONT_FOLDERS: Final = (Path("/usr/share/fonts"), Path("/usr/local/share/fonts"))
+SIDES: Final = "LR"
+WORDS: Final = (
+    *(
+        "PORTABLE",
+        "MOBILE",
+        "ERECT",
+        "SUPINE",
+        "AP",
+        "PA",
+        "AP ERECT",
+        "SEMI-ERECT",
+        "SITTING",
+        "LEFT",
+        "RIGHT",
+        "Left",
+    ),
+    *(
+        "Right",
+        "RT",
+        "LT",
+        "DX",
+        "SN",
+        "SX",
+        "ITU",
+        "CLINO",
+        "ORTOSTASI",
+        "Bettaufnahme",
+        "L19",
+        "R-20",
+        "RL",
+        "W 2048",
+    ),
+    *("L 1024", "10 March", "day 8", "00:21", "120 kV", "2020/01/01", "CHEST", "ICU", "PORT", "RESUS", "liegend"),
+)
+OTHER_LETTERS: Final = "ABCDEFGHIJKMNOPQSTUVWXYZ0123456789abcdefhkmnsu+*>|/"
+_SUPER: Final = 3  # drawn so much larger, then reduced: smooth edges at any size
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Drawn:
+    """A rendered sign: what it adds, how opaque it is, and its box (x1, y1, x2, y2) in the patch."""
+
+    value: NDArray[np.float32]  # (h, w), 0 .. 1 of the picture's range
+    opacity: NDArray[np.float32]  # (h, w), 0 .. 1
+    box: tuple[float, float, float, float]
+
+
+def draw_mark(text: str, height: float, random: np.random.Generator) -> Drawn:
+    """Render a letter as it is burned in or cast by lead: bare, ringed, on a disc or on a plate."""
+    canvas = round(height * 3.2 * _SUPER) + 8
+    letter = _letters(text, height * _SUPER, canvas, random)
+    style = random.choice(
+        ["bare", "ring", "black ring", "disc", "plate", "frame"], p=[0.58, 0.12, 0.1, 0.06, 0.1, 0.04]
+    )
+    centre, ink = (canvas // 2, canvas // 2), random.uniform(0.55, 1.0)
+    value, opacity = np.full((canvas, canvas), ink, np.float32), letter.copy()
+    extent = letter
+    radius = round(height * _SUPER * random.uniform(0.75, 1.15))
+    thick = max(1, round(height * _SUPER * random.uniform(0.04, 0.12)))
+    if style in ("ring", "black ring"):
+        ring = np.zeros_like(letter)
+        if style == "black ring":
+            cv2.circle(ring, centre, radius + 2 * thick, 1.0, -1, cv2.LINE_AA)
+            value, opacity, ring = np.where(letter > 0.3, ink, 0.0).astype(np.float32), ring, np.zeros_like(letter)
+            cv2.circle(ring, centre, radius, 1.0, thick, cv2.LINE_AA)
+            value = np.maximum(value, ring * ink)
+            extent = opacity
+        else:
+            cv2.circle(ring, centre, radius, 1.0, thick, cv2.LINE_AA)
+            opacity = np.maximum(opacity, ring)
+            extent = opacity
+    elif style == "disc":
+        opacity = np.zeros_like(letter)
+        cv2.circle(opacity, centre, radius, 1.0, -1, cv2.LINE_AA)
+        value = np.where(letter > 0.5, random.uniform(0, 0.3), ink).astype(np.float32)
+        extent = opacity
+    elif style in ("plate", "frame"):
+        plate = np.zeros_like(letter)
+        half = (round(radius * random.uniform(0.7, 1.1)), round(radius * random.uniform(0.8, 1.3)))
+        corners = (centre[0] - half[0], centre[1] - half[1]), (centre[0] + half[0], centre[1] + half[1])
+        cv2.rectangle(plate, *corners, 1.0, -1 if style == "plate" else thick)
+        base = random.choice([0.0, random.uniform(0.2, 0.5), 0.95])
+        value = np.where(letter > 0.5, 0.05 if base > 0.9 else ink, base if style == "plate" else ink)
+        value = np.asarray(value, np.float32)
+        opacity = np.maximum(plate, letter)
+    elif random.random() < 0.3:  # a dark edge, as viewers draw it
+        shifted = cv2.dilate(letter, np.ones((2 * thick + 1, 2 * thick + 1), np.uint8))
+        value = np.where(letter > 0.3, ink, 0.0).astype(np.float32)
+        opacity = np.maximum(letter, shifted * random.uniform(0.5, 1.0))
+    if random.random() < 0.15:  # initials or a number below, as radiographers' own markers carry them
+        below = _letters(_initials(random), height * _SUPER * 0.4, canvas, random)
+        below = np.roll(below, round(height * _SUPER * 0.85), axis=0)
+        value, opacity = np.where(below > opacity, ink, value).astype(np.float32), np.maximum(opacity, below)
+    return _reduced(value, opacity, extent, random)
+
+
+def draw_words(random: np.random.Generator, height: float) -> Drawn:
+    """Render what is no mark: a word, another letter, a number."""
+    if random.random() < 0.5:
+        return draw_mark(str(random.choice(list(OTHER_LETTERS))), height, random)
+    text = str(random.choice(WORDS))
+    canvas = round(height * (len(text) + 2) * _SUPER) + 8
+    words = _letters(text, height * _SUPER, canvas, random)
+    return _reduced(np.full_like(words, random.uniform(0.5, 1.0)), words, words, random)
+
+
+def blend(picture: NDArray[np.uint8], drawn: Drawn, x: int, y: int, random: np.random.Generator) -> None:
+    """Burn a sign into the picture at column x, row y, in place; what hangs over the edge is lost."""
+    rows, columns = picture.shape
+    height, width = drawn.value.shape
+    y1, x1, y2, x2 = max(0, y), max(0, x), min(rows, y + height), min(columns, x + width)
+    if y1 >= y2 or x1 >= x2:
+        return
+    inside = np.s_[y1 - y : y2 - y, x1 - x : x2 - x]
+    below = picture[y1:y2, x1:x2].astype(np.float32)
+    opacity = drawn.opacity[inside] * np.float32(random.choice([1.0, random.uniform(0.5, 1.0)]))
+    mixed = below * (1 - opacity) + drawn.value[inside] * 255 * opacity
+    picture[y1:y2, x1:x2] = np.clip(mixed, 0, 255).astype(np.uint8)
+
+
+def _initials(random: np.random.Generator) -> str:
+    return "".join(random.choice(list("ABCDEFGHJKMNPSTVW0123456789"), size=int(random.integers(2, 4))))
+
+
+def _letters(text: str, height: float, canvas: int, random: np.random.Generator) -> NDArray[np.float32]:
+    """Return text centred on a square canvas, capitals `height` pixels high, 0 .. 1."""
+    fonts = font_files()
+    if not fonts or random.random() < 0.25:
+        return _strokes(text, height, canvas, random)
+    font = ImageFont.truetype(fonts[int(random.integers(len(fonts)))], max(6, round(height * 1.38)))
+    image = Image.new("L", (canvas, canvas), 0)
+    ImageDraw.Draw(image).text((canvas / 2, canvas / 2), text, fill=255, font=font, anchor="mm")
+    return _turned(np.asarray(image, np.float32) / 255, random)
+
+
+def _strokes(text: str, height: float, canvas: int, random: np.random.Generator) -> NDArray[np.float32]:
+    """Draw with a plotter font: round strokes like those of lead letters."""
+    face = int(random.choice([cv2.FONT_HERSHEY_SIMPLEX, cv2.FONT_HERSHEY_DUPLEX, cv2.FONT_HERSHEY_COMPLEX]))
+    scale = height / 21.0
+    thick = max(1, round(height * random.uniform(0.06, 0.22)))
+    (width, tall), _ = cv2.getTextSize(text, face, scale, thick)
+    image = np.zeros((canvas, canvas), np.float32)
+    origin = ((canvas - width) // 2, (canvas + tall) // 2)
+    cv2.putText(image, text, origin, face, scale, 1.0, thick, cv2.LINE_AA)
+    return _turned(image, random)
+
+
+def _turned(image: NDArray[np.float32], random: np.random.Generator) -> NDArray[np.float32]:
+    """Turn and slant the letters: a little often, much seldom."""
+    angle = random.normal(0, 3) if random.random() < 0.75 else random.uniform(-40, 40)
+    turn = cv2.getRotationMatrix2D((image.shape[1] / 2, image.shape[0] / 2), angle, 1.0)
+    if random.random() < 0.2:
+        slant = random.uniform(-0.1, 0.3)
+        turn[0, 1] += slant
+        turn[0, 2] -= slant * image.shape[0] / 2
+    return np.asarray(cv2.warpAffine(image, turn, image.shape[::-1]), np.float32)
+
+
+def _reduced(
+    value: NDArray[np.float32], opacity: NDArray[np.float32], extent: NDArray[np.float32], random: np.random.Generator
+) -> Drawn:
+    """Bring the oversized drawing down, soften it, and measure its box."""
+    rows, columns = np.nonzero(extent > 0.3)
+    edges = (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1)
+    size = (max(1, value.shape[1] // _SUPER), max(1, value.shape[0] // _SUPER))
+    shrink = (size[0] / value.shape[1], size[1] / value.shape[0])
+    box = (edges[0] * shrink[0], edges[1] * shrink[1], edges[2] * shrink[0], edges[3] * shrink[1])
+    small = [cv2.resize(one, size, interpolation=cv2.INTER_AREA) for one in (value, opacity)]
+    if random.random() < 0.5:
+        small = [cv2.GaussianBlur(one, (0, 0), random.uniform(0.3, 1.0)) for one in small]
+    return Drawn(np.asarray(small[0], np.float32), np.asarray(small[1], np.float32), box)
+
+
+@functools.cache
+def font_files() -> tuple[str, ...]:
+    """Return the machine's Latin TrueType and OpenType fonts; without any, plotter fonts are drawn."""
+    found = [path for folder in FONT_FOLDERS for kind in ("*.ttf", "*.otf") for path in folder.rglob(kind)]
+    foreign = ("Symbol", "Dingbat", "D050000L", "Emoji", "Z003", "CJK", "StandardSymbols", "opens___")
+    return tuple(sorted(str(path) for path in found if not any(word in path.name for word in foreign)))
