@@ -64,7 +64,9 @@ _BY_IMAGE_TYPE = (
     ("localizer", re.compile(r"(?i)^(localizer|scout)$")),
     ("capture", re.compile(r"(?i)^(screen save|dose info|dose)$")),
     ("projection", re.compile(r"(?i)\b(m(in|ax)? ?ip|projection image|vrt?|volume render(ed|ing)?|volren)\b")),
-    ("map", re.compile(r"(?i)^(adc|fa|tracew map|iodine|vnc|t1 map|t2 map|cbf|cbv|mtt|ttp|tmax|phase map)$")),
+    ("projection", re.compile(r"(?i)^(maximum|minimum)$")),
+    ("map", re.compile(r"(?i)^(adc|fa|tracew map|t[12] map|phase map|field map|iodine|vnc)$")),
+    ("map", re.compile(r"(?i)^(r?cbf|r?cbv|r?mtt|ttp|tmax)$")),
     ("reformat", re.compile(r"(?i)\b(mpr|cpr|reformatted|resampled)\b")),
 )
 _BY_DESCRIPTION = (

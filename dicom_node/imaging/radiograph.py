@@ -9,6 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom import Dataset
 from pydicom.pixels.processing import apply_modality_lut, apply_voi
+from pydicom.uid import (
+    DigitalIntraOralXRayImageStorageForProcessing,
+    DigitalMammographyXRayImageStorageForProcessing,
+    DigitalXRayImageStorageForProcessing,
+)
 
 from dicom_node.errors import ObjectError, RefusalError
 from dicom_node.images import Radiograph, Stack
@@ -16,7 +21,16 @@ from dicom_node.imaging.geometry import numbers
 from dicom_node.imaging.headers import MALFORMED, values_of
 from dicom_node.imaging.pixels import read_object, stored_pixels
 
-_FOR_PROCESSING = "FOR PROCESSING"
+_FOR_PROCESSING = frozenset(
+    {
+        "FOR PROCESSING",
+        DigitalXRayImageStorageForProcessing,
+        DigitalMammographyXRayImageStorageForProcessing,
+        DigitalIntraOralXRayImageStorageForProcessing,
+    }
+)
+"""Presentation Intent Type, or the SOP Class alone (PS3.3 C.8.11.1.1.1)."""
+
 _GREY = ("MONOCHROME1", "MONOCHROME2")
 _PERCENTILES = (1, 99)
 
@@ -46,7 +60,7 @@ def read_radiograph(stack: Stack) -> Radiograph:
 
 def _refuse(dataset: Dataset) -> None:
     photometric = str(dataset.get("PhotometricInterpretation", ""))
-    if str(dataset.get("PresentationIntentType", "")).upper() == _FOR_PROCESSING:
+    if _FOR_PROCESSING & {str(dataset.get("PresentationIntentType", "")).upper(), dataset.SOPClassUID}:
         raise RefusalError("raw detector data (For Processing); the For Presentation image is needed")
     if photometric not in _GREY:
         raise RefusalError(f"its pixels are {photometric or 'of no stated kind'}; a radiograph is grey")
@@ -81,7 +95,7 @@ def _voi(dataset: Dataset, values: NDArray[Any], padding: NDArray[np.bool_]) -> 
     """Return values as 0..1: by VOI LUT, else by window, else between percentiles (PS3.3 C.11.2)."""
     if dataset.get("VOILUTSequence"):
         bits = int(dataset.VOILUTSequence[0].LUTDescriptor[2])
-        table = apply_voi(values.astype(np.int64), dataset)
+        table = apply_voi(np.rint(values).astype(np.int64), dataset)
         return np.clip(table / (2.0**bits - 1), 0, 1)
     centre, width = _first(dataset, "WindowCenter"), _first(dataset, "WindowWidth")
     function = str(dataset.get("VOILUTFunction") or "LINEAR").upper()

@@ -37,7 +37,7 @@ _APART_WHERE_POSITIONS_REPEAT = (
 )
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class Item:
     """One frame with its header: what its object says, and what only this frame says."""
 

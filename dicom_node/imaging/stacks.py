@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from pydicom import Dataset
 
 from dicom_node.errors import ObjectError
 from dicom_node.images import Facts, FactValue, Frame, Stack
-from dicom_node.imaging.geometry import plane_name, plane_of
-from dicom_node.imaging.headers import frame_values, merged, read_header, values_of
+from dicom_node.imaging.geometry import plane_name
+from dicom_node.imaging.headers import Values, frame_values, merged, read_header, values_of
 from dicom_node.imaging.kinds import STANDING_ALONE, object_kind, stack_kind
 from dicom_node.imaging.separate import Item, in_order, separate
 from dicom_node.uids import digest
@@ -38,22 +38,19 @@ def split(study_uid: str, series_uid: str, objects: Sequence[tuple[str, str]]) -
     Returns:
         Stacks in the order of their first Instance Number; the same objects in any order give the same stacks.
     """
+    opened: dict[str, _Object] = {}
     unreadable: list[tuple[str, str]] = []
-    headers: dict[str, tuple[str, Dataset]] = {}
-    callers: dict[str, dict[str, None]] = {}
     for path, caller in objects:
         try:
-            header = read_header(str(path))
+            one = _open(str(path))
         except ObjectError as error:
             unreadable.append((str(path), error.problem))
             continue
-        headers.setdefault(str(header.SOPInstanceUID), (str(path), header))
-        callers.setdefault(str(header.SOPInstanceUID), {})[caller] = None
-    opened = [_items(path, header, tuple(callers[uid])) for uid, (path, header) in headers.items()]
-    groups = [group for items in _together(opened) for group in separate(items)]
+        opened.setdefault(one.sop_instance_uid, one).callers.append(caller)
+    groups = [group for items in _together(list(opened.values())) for group in separate(items)]
     groups.sort(key=lambda group: min(item.order for item in group))
     stacks = tuple(
-        Stack(study_uid, series_uid, tuple(item.frame for item in items), _facts(items))
+        Stack(study_uid, series_uid, tuple(item.frame for item in items), _facts(items, opened))
         for items in map(in_order, groups)
     )
     return Split(stacks, tuple(unreadable))
@@ -64,26 +61,39 @@ def stack_id(stack: Stack) -> str:
     return digest(*sorted(f"{frame.sop_instance_uid}#{frame.number or 0}" for frame in stack.frames))[:32]
 
 
-def _items(path: str, header: Dataset, callers: tuple[str, ...]) -> list[Item]:
-    """Return one item per frame; an object that is no image, or is not cut into frames, gives one."""
-    shared = {**values_of(header), "caller": callers}
-    if _is_ours(header):
-        shared["ours"] = ("true",)
-    count = int(_number(shared.get("NumberOfFrames", ()), 1))
-    if object_kind(shared) == "non-image" or ("NumberOfFrames" not in shared):
-        return [Item(_frame(path, header, None), shared, {})]
-    return [
-        Item(_frame(path, header, number), shared, frame_values(header, number))
-        for number in range(1, max(count, 1) + 1)
-    ]
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Object:
+    sop_instance_uid: str
+    items: tuple[Item, ...]  # one per frame
+    ours: bool
+    callers: list[str] = dataclasses.field(default_factory=list)
+
+    @property
+    def alone(self) -> bool:
+        """Say whether the object is a stack of its own."""
+        return object_kind(self.items[0].shared) in STANDING_ALONE
+
+
+def _open(path: str) -> _Object:
+    """Read one header; an object that is no image, or is not cut into frames, gives one item."""
+    header = read_header(path)
+    shared = values_of(header)
+    count = int(_first_number(shared, "NumberOfFrames", 1))
+    whole = count <= 1 and "PerFrameFunctionalGroupsSequence" not in header
+    if whole or object_kind(shared) == "non-image":
+        items = [Item(_frame(path, header, None), shared, {})]
+    else:
+        numbers = range(1, max(count, 1) + 1)
+        items = [Item(_frame(path, header, number), shared, frame_values(header, number)) for number in numbers]
+    return _Object(str(header.SOPInstanceUID), tuple(items), _is_ours(header))
 
 
 def _frame(path: str, header: Dataset, number: int | None) -> Frame:
     return Frame(path, str(header.SOPClassUID), str(header.SOPInstanceUID), number)
 
 
-def _number(values: Sequence[FactValue], default: float) -> float:
-    first = next(iter(values), default)
+def _first_number(values: Values, keyword: str, default: float) -> float:
+    first = next(iter(values.get(keyword, ())), default)
     return first if isinstance(first, float) else default
 
 
@@ -93,23 +103,28 @@ def _is_ours(header: Dataset) -> bool:
     return any(_OUR_NAME in str(item.get("ManufacturerModelName", "")).lower() for item in equipment)
 
 
-def _together(opened: Sequence[list[Item]]) -> list[list[Item]]:
+def _together(objects: Sequence[_Object]) -> list[tuple[Item, ...]]:
     """Keep objects that stand alone by themselves, and put all others in one list to be separated."""
-    alone = [items for items in opened if object_kind(items[0].shared) in STANDING_ALONE]
-    rest = [item for items in opened if object_kind(items[0].shared) not in STANDING_ALONE for item in items]
-    return [*alone, rest] if rest else alone
+    rest = tuple(item for one in objects if not one.alone for item in one.items)
+    return [*(one.items for one in objects if one.alone), *([rest] if rest else [])]
 
 
-def _facts(items: Sequence[Item]) -> Facts:
-    objects = {item.frame.path: item.shared for item in items}
-    facts = merged([*objects.values(), *(item.own for item in items if item.own)])
-    computed: dict[str, tuple[FactValue, ...]] = {"kind": (stack_kind(facts),), "slices": (float(len(items)),)}
-    return {**facts, **computed, **_extent(items)}
+def _facts(items: Sequence[Item], opened: Mapping[str, _Object]) -> Facts:
+    shared = {item.frame.sop_instance_uid: item.shared for item in items}
+    sources = [opened[uid] for uid in shared]
+    facts = merged([*shared.values(), *(item.own for item in items)])
+    computed: dict[str, tuple[FactValue, ...]] = {
+        "kind": (stack_kind(facts),),
+        "slices": (float(len(items)),),
+        "caller": tuple(dict.fromkeys(caller for one in sources for caller in one.callers if caller)),
+        "ours": ("true",) if any(one.ours for one in sources) else (),
+    }
+    return {**facts, **{name: found for name, found in computed.items() if found}, **_extent(items)}
 
 
 def _extent(items: Sequence[Item]) -> Facts:
     """Return plane, spacing between slices (median) and the length that the slices cover, where the header says."""
-    planes = [plane_of(item.values) for item in items]
+    planes = [item.plane for item in items]
     first = planes[0]
     if first is None or None in planes:
         return {}

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydicom import Dataset
 
 from dicom_node.errors import GeometryError, ObjectError
 from dicom_node.images import Frame, Stack, Volume
@@ -34,39 +33,37 @@ def read_volume(stack: Stack) -> Volume:
     """
     if not stack.frames:
         raise ObjectError(stack.series_uid, "the stack has no frames")
-    array: NDArray[np.float32] | None = None
+    array: NDArray[np.float32] = np.empty((0, 0, 0), dtype=np.float32)
     planes: list[Plane] = []
     headers: list[Values] = []
-    for index, (frame, values, stored, dataset) in enumerate(_frames(stack)):
+    for frame, values, stored in _frames(stack):
         planes.append(_plane(frame, values, planes))
         headers.append(values)
-        if array is None:
-            array = np.empty((len(stack.frames), *_grey(frame, stored).shape), dtype=np.float32)
-        if _grey(frame, stored).shape != array.shape[1:]:
-            raise GeometryError(
-                frame.sop_instance_uid, f"its size is {stored.shape}, that of the first slice {array.shape[1:]}"
-            )
-        _rescale(frame, stored, values, dataset, array[index])
-    assert array is not None  # noqa: S101  # there is a frame
-    affine = _affine(stack.frames, planes, headers)
-    return Volume(array, affine, stack.text("FrameOfReferenceUID"), stack)
+        if len(planes) == 1 and stored.ndim == 2:
+            array = np.empty((len(stack.frames), *stored.shape), dtype=np.float32)
+        _check_size(frame, stored, array)
+        _rescale(stored, values, array[len(planes) - 1])
+    return Volume(array, _affine(stack.frames, planes, headers), stack.text("FrameOfReferenceUID"), stack)
 
 
-def _frames(stack: Stack) -> Iterator[tuple[Frame, Values, NDArray[Any], Dataset]]:
+def _frames(stack: Stack) -> Iterator[tuple[Frame, Values, NDArray[Any]]]:
     """Open each object once for as long as its frames follow each other."""
     for _, together in itertools.groupby(stack.frames, key=lambda frame: frame.path):
         frames = list(together)
         dataset = read_object(frames[0])
+        if dataset.get("ModalityLUTSequence"):
+            raise ObjectError(frames[0].sop_instance_uid, "has a Modality LUT, not a rescale slope and intercept")
         shared = values_of(dataset)
         for frame, stored in zip(frames, stored_pixels(dataset, frames), strict=True):
             own = frame_values(dataset, frame.number) if frame.number else {}
-            yield frame, {**own, **shared}, stored, dataset
+            yield frame, {**own, **shared}, stored
 
 
-def _grey(frame: Frame, stored: NDArray[Any]) -> NDArray[Any]:
+def _check_size(frame: Frame, stored: NDArray[Any], array: NDArray[np.float32]) -> None:
     if stored.ndim != 2:
-        raise GeometryError(frame.sop_instance_uid, "its pixels are in colour; a volume is of one sample per pixel")
-    return stored
+        raise GeometryError(frame.sop_instance_uid, "its pixels are in colour; a volume has one sample per pixel")
+    if stored.shape != array.shape[1:]:
+        raise GeometryError(frame.sop_instance_uid, f"its size is {stored.shape}, the first slice's {array.shape[1:]}")
 
 
 def _plane(frame: Frame, values: Values, before: Sequence[Plane]) -> Plane:
@@ -79,10 +76,8 @@ def _plane(frame: Frame, values: Values, before: Sequence[Plane]) -> Plane:
     return plane
 
 
-def _rescale(frame: Frame, stored: NDArray[Any], values: Values, dataset: Dataset, out: NDArray[np.float32]) -> None:
+def _rescale(stored: NDArray[Any], values: Values, out: NDArray[np.float32]) -> None:
     """Write slope * stored + intercept to `out` (PS3.3 C.11.1)."""
-    if dataset.get("ModalityLUTSequence"):
-        raise ObjectError(frame.sop_instance_uid, "it has a Modality LUT where a slope and intercept are expected")
     slope, intercept = numbers(values, "RescaleSlope", 1), numbers(values, "RescaleIntercept", 1)
     np.multiply(stored, np.float32(1 if slope is None else slope[0]), out=out, casting="unsafe")
     out += np.float32(0 if intercept is None else intercept[0])
@@ -129,7 +124,8 @@ def _slice_step(frames: Sequence[Frame], planes: Sequence[Plane]) -> NDArray[np.
 def _no_repeats(frames: Sequence[Frame], steps: NDArray[np.float64]) -> None:
     for frame, before, step in zip(frames[1:], frames, steps, strict=False):
         if step <= SAME_POSITION_MM:
-            raise GeometryError(frame.sop_instance_uid, f"lies at the same position as {before.sop_instance_uid}")
+            where = "at the same position as" if step >= -SAME_POSITION_MM else "out of order, below"
+            raise GeometryError(frame.sop_instance_uid, f"lies {where} {before.sop_instance_uid}")
 
 
 def _no_tilt(frames: Sequence[Frame], origins: NDArray[np.float64], normal: NDArray[np.float64]) -> None:

@@ -145,7 +145,7 @@ def _bound(value: float | None) -> float:
 
 def _text(value: Scalar | None) -> str:
     """Return 5.0 as "5", and text without blanks around it."""
-    return f"{value:g}" if isinstance(value, float) and not isinstance(value, bool) else str(value).strip()
+    return f"{value:.12g}" if isinstance(value, float) and not isinstance(value, bool) else str(value).strip()
 
 
 def _list(values: Sequence[Scalar]) -> str:

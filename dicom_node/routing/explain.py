@@ -24,7 +24,7 @@ def render(decision: Decision, stack: Stack) -> RenderableType:
     parts.extend(_route(route) for route in decision.routes)
     if decision.runs:
         parts.append(_runs(decision))
-    parts.append(Text(f"{decision.verdict}: {decision.reason}", style=_COLOURS[decision.verdict]))
+    parts.append(Text(decision.reason, style=_COLOURS[decision.verdict]))
     return Group(*parts)
 
 

@@ -130,14 +130,13 @@ def _with_verdict(decision: Decision) -> Decision:
     if decision.refusals:
         said = "; ".join(f"{pipeline}: {why}" for pipeline, why in decision.refusals.items())
         return dataclasses.replace(decision, verdict="refused", reason=f"refused, because {said}")
-    return dataclasses.replace(decision, verdict="nothing to run", reason=f"nothing to run, because {_why(decision)}")
+    chosen = "; ".join(f"{one.route}: {one.passed_over}" for one in decision.routes if one.match == "yes")
+    why = chosen or f"because {_why(decision)}"
+    return dataclasses.replace(decision, verdict="nothing to run", reason=f"nothing to run, {why}")
 
 
 def _why(decision: Decision) -> str:
-    """Say in a person's words why no route runs: by the choice of another stack, or by the route that came nearest."""
-    chosen = [f"{one.route}: {one.passed_over}" for one in decision.routes if one.match == "yes"]
-    if chosen:
-        return "; ".join(chosen)
+    """Say in a person's words what the route that came nearest wants."""
     tried = [(one.route, checks) for one in decision.routes for checks in one.alternatives]
     if not tried:
         return "there are no routes"

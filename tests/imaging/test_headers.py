@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from pydicom import Dataset
+
+from dicom_node.imaging import facts_of
+from tests.imaging.objects import PATIENT, ct, multi_frame_ct
+
+
+def _code(value: str, meaning: str) -> Dataset:
+    item = Dataset()
+    item.CodeValue, item.CodingSchemeDesignator, item.CodeMeaning = value, "SCT", meaning
+    return item
+
+
+def test_facts_never_contain_the_patients_identity() -> None:
+    said = json.dumps(dict(facts_of(ct(PatientSex="F", PatientAge="061Y"))))
+    assert not [text for text in PATIENT.values() if text in said]
+    assert not [part for text in PATIENT.values() for part in text.split("^") if part in said]
+    assert "061Y" in said
+
+
+def test_a_person_named_inside_a_sequence_is_no_fact() -> None:
+    request = Dataset()
+    request.RequestingPhysician, request.AccessionNumber = "Zuweiser^Zoe", "ACC-1"
+    request.RequestedProcedureDescription = "CT kidney"
+    physician = Dataset()
+    physician.PersonIdentificationCodeSequence = [_code("D-99", "Doktor Name")]
+    facts = facts_of(ct(RequestAttributesSequence=[request], ReferringPhysicianIdentificationSequence=[physician]))
+    assert facts["RequestedProcedureDescription"] == ("CT kidney",)
+    assert not [word for word in ("Zuweiser", "ACC-1", "D-99", "Doktor") if word in str(facts)]
+
+
+@pytest.mark.parametrize(
+    ("attributes", "fact", "values"),
+    [
+        ({"BodyPartExamined": " CHEST "}, "BodyPartExamined", ("CHEST",)),
+        ({"SliceThickness": "2.50"}, "SliceThickness", (2.5,)),
+        ({"SeriesNumber": "3"}, "SeriesNumber", (3.0,)),
+        ({"ImageType": ["ORIGINAL", "PRIMARY", "ORIGINAL"]}, "ImageType", ("ORIGINAL", "PRIMARY")),
+        ({"SpecificCharacterSet": "ISO_IR 192", "SeriesDescription": "복부"}, "SeriesDescription", ("복부",)),
+    ],
+)
+def test_values_are_trimmed_numbers_are_numbers_and_each_counts_once(
+    attributes: dict[str, Any], fact: str, values: tuple[object, ...]
+) -> None:
+    assert facts_of(ct(**attributes))[fact] == values
+
+
+def test_an_empty_attribute_is_absent() -> None:
+    assert not {"BodyPartExamined", "ContrastBolusAgent"} & set(
+        facts_of(ct(BodyPartExamined="", ContrastBolusAgent="  "))
+    )
+
+
+def test_private_attributes_are_no_facts() -> None:
+    dataset = ct()
+    dataset.private_block(0x0029, "SITE", create=True).add_new(0x10, "LO", "Muster in private")
+    assert "private" not in str(facts_of(dataset))
+
+
+def test_a_code_sequence_gives_values_and_meanings_however_deep() -> None:
+    view = _code("399067008", "postero-anterior")
+    view.ViewModifierCodeSequence = [_code("1", "inner")]
+    region = Dataset()
+    region.PurposeOfReferenceCodeSequence = [_code("121311", "Localizer")]
+    facts = facts_of(ct(AnatomicRegionSequence=[_code("51185008", "Chest")], ReferencedImageSequence=[region]))
+    assert facts["AnatomicRegionSequence"] == ("51185008", "Chest")
+    assert facts["PurposeOfReferenceCodeSequence"] == ("121311", "Localizer")
+
+
+def test_functional_groups_are_searched_shared_then_per_frame() -> None:
+    facts = facts_of(multi_frame_ct([(0, 0, 0), (0, 0, 2)], times=[1, 2]))
+    assert facts["ConvolutionKernel"] == ("Br40",)
+    assert facts["TemporalPositionIdentifier"] == (1.0, 2.0)
+
+
+def test_a_frames_type_counts_as_image_type() -> None:
+    assert facts_of(multi_frame_ct([(0, 0, 0)]))["ImageType"] == ("ORIGINAL", "PRIMARY", "VOLUME", "NONE", "AXIAL")
+
+
+def test_a_malformed_number_is_kept_as_text() -> None:
+    dataset = ct()
+    dataset.SliceThickness = "2"
+    dataset["SliceThickness"]._value = "2,5"
+    assert facts_of(dataset)["SliceThickness"] == ("2,5",)

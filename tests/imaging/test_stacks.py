@@ -1,0 +1,189 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydicom import Dataset, uid
+
+from dicom_node.imaging import split, stack_id
+from tests.imaging.objects import AXIAL, CORONAL, SAGITTAL, ct, ct_series, multi_frame_ct, only, radiograph, stacks
+
+TILTED = (1, 0, 0, 0, 0.7071, -0.7071)
+
+
+def _instances(folder: Path, datasets: list[Dataset]) -> list[list[int]]:
+    """Return each stack's positions in `datasets`, in the stack's order; first the stack of the first."""
+    known = [str(dataset.SOPInstanceUID) for dataset in datasets]
+    return sorted(
+        [known.index(frame.sop_instance_uid) for frame in one.frames] for one in stacks(folder, datasets).stacks
+    )
+
+
+def test_frames_are_ordered_along_the_slice_normal_whatever_their_numbers(tmp_path: Path) -> None:
+    series = [ct((0, 0, z), InstanceNumber=number) for number, z in enumerate([4, -2, 0, 2])]
+    assert _instances(tmp_path, series) == [[1, 2, 3, 0]]
+
+
+def test_the_same_frames_are_the_same_stack_in_any_order_of_arrival(tmp_path: Path) -> None:
+    (first, again), series = (tmp_path / "first", tmp_path / "again"), ct_series(5)
+    first.mkdir()
+    again.mkdir()
+    one = only(first, series)
+    assert stack_id(only(again, [series[k] for k in (3, 0, 4, 2, 1)])) == stack_id(one)
+    assert len(stack_id(one)) == 32
+
+
+@pytest.mark.parametrize(
+    ("orientation", "plane"), [(AXIAL, "axial"), (SAGITTAL, "sagittal"), (CORONAL, "coronal"), (TILTED, "oblique")]
+)
+def test_the_plane_is_that_of_the_nearest_patient_axis(
+    tmp_path: Path, orientation: tuple[float, ...], plane: str
+) -> None:
+    assert only(tmp_path, [ct(ImageOrientationPatient=list(orientation))]).text("plane") == plane
+
+
+def test_spacing_and_extent_are_measured_between_slices_not_read_from_thickness(tmp_path: Path) -> None:
+    stack = only(tmp_path, ct_series(4, spacing_mm=2.5, SliceThickness=5))
+    assert (stack.number("spacing_mm"), stack.number("extent_mm"), stack.number("slices")) == (2.5, 10.0, 4.0)
+
+
+def test_a_single_slice_has_no_spacing(tmp_path: Path) -> None:
+    stack = only(tmp_path, [ct()])
+    assert (stack.text("kind"), stack.text("slices"), stack.number("spacing_mm")) == ("volume", "1.0", None)
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        {"FrameOfReferenceUID": "1.2.99"},
+        {"ImageOrientationPatient": list(CORONAL)},
+        {"PixelSpacing": [0.9, 0.9]},
+        {"ConvolutionKernel": "Br60"},
+        {"ImageType": ["DERIVED", "PRIMARY", "MPR"]},
+        {"EchoTime": 80},
+        {"DiffusionBValue": 1000.0},
+    ],
+    ids=lambda attributes: next(iter(attributes)),
+)
+def test_what_is_of_another_make_is_another_stack(tmp_path: Path, attributes: dict[str, Any]) -> None:
+    series = [*ct_series(3), *ct_series(3, **attributes)]
+    assert _instances(tmp_path, series) == [[0, 1, 2], [3, 4, 5]]
+
+
+def test_orientations_within_a_degree_are_one_stack(tmp_path: Path) -> None:
+    nearly = [1, 0, 0, 0, 0.99995, 0.01]
+    assert len(_instances(tmp_path, [*ct_series(2), ct((0, 0, 4), ImageOrientationPatient=nearly)])) == 1
+
+
+def test_a_frame_of_reference_of_its_own_for_every_slice_tells_nothing(tmp_path: Path) -> None:
+    series = [ct((0, 0, z), FrameOfReferenceUID=f"1.2.{z + 1}") for z in range(4)]
+    assert _instances(tmp_path, series) == [[0, 1, 2, 3]]
+
+
+def test_a_localizer_inside_a_series_is_a_stack_and_no_volume(tmp_path: Path) -> None:
+    scout = ct(ImageType=["ORIGINAL", "PRIMARY", "LOCALIZER"], ImageOrientationPatient=list(CORONAL))
+    kinds = {one.text("kind"): len(one.frames) for one in stacks(tmp_path, [scout, *ct_series(3)]).stacks}
+    assert kinds == {"localizer": 1, "volume": 3}
+
+
+@pytest.mark.parametrize(
+    ("keyword", "values"),
+    [
+        ("AcquisitionNumber", (2, 3)),
+        ("TemporalPositionIdentifier", (1, 2)),
+        ("ContrastBolusAgentPhase", ("ARTERIAL", "PORTAL")),
+        ("AcquisitionTime", ("101010", "101110")),
+    ],
+)
+def test_two_phases_in_one_series_are_two_stacks(tmp_path: Path, keyword: str, values: tuple[Any, Any]) -> None:
+    series = [*ct_series(3, **{keyword: values[0]}), *ct_series(3, **{keyword: values[1]})]
+    assert _instances(tmp_path, series) == [[0, 1, 2], [3, 4, 5]]
+
+
+def test_acquisitions_that_do_not_repeat_a_position_stay_one_stack(tmp_path: Path) -> None:
+    series = [ct((0, 0, z), AcquisitionNumber=z) for z in range(4)]
+    assert _instances(tmp_path, series) == [[0, 1, 2, 3]]
+
+
+def test_a_time_that_differs_from_slice_to_slice_separates_phases(tmp_path: Path) -> None:
+    series = [ct((0, 0, 2 * (k % 4)), AcquisitionTime=f"{101000 + k}") for k in range(8)]
+    assert _instances(tmp_path, series) == [[0, 1, 2, 3], [4, 5, 6, 7]]
+
+
+def test_phases_of_unequal_length_are_told_apart(tmp_path: Path) -> None:
+    series = [*ct_series(3, AcquisitionNumber=1), *ct_series(5, AcquisitionNumber=2)]
+    assert _instances(tmp_path, series) == [[0, 1, 2], [3, 4, 5, 6, 7]]
+
+
+def test_each_radiograph_is_a_stack_of_its_own(tmp_path: Path) -> None:
+    views = [radiograph([[1, 2]], ViewPosition=view) for view in ("PA", "LL")]
+    assert {one.text("ViewPosition") for one in stacks(tmp_path, views).stacks} == {"PA", "LL"}
+    assert len(stacks(tmp_path, views).stacks) == 2
+
+
+def test_frames_of_a_multi_frame_object_are_split_like_slices(tmp_path: Path) -> None:
+    positions = [(0, 0, z) for z in (4, 2, 0)]
+    found = stacks(tmp_path, [multi_frame_ct([*positions, *positions], times=[1, 1, 1, 2, 2, 2])]).stacks
+    assert [[frame.number for frame in one.frames] for one in found] == [[3, 2, 1], [6, 5, 4]]
+    assert found[0].number("spacing_mm") == 2.0
+
+
+@pytest.mark.parametrize(
+    ("attributes", "kind"),
+    [
+        ({}, "volume"),
+        ({"ImageType": ["DERIVED", "PRIMARY", "AXIAL"]}, "volume"),
+        ({"ImageType": ["DERIVED", "SECONDARY", "REFORMATTED", "AVERAGE"]}, "reformat"),
+        ({"ImageType": ["DERIVED", "SECONDARY", "PROJECTION IMAGE", "MIP"]}, "projection"),
+        ({"ImageType": ["DERIVED", "PRIMARY", "PERFUSION", "RCBF"]}, "map"),
+        ({"ImageType": ["DERIVED", "SECONDARY", "SCREEN SAVE"]}, "capture"),
+        ({"SeriesDescription": "Topogram 0.6 T20s"}, "localizer"),
+        ({"SeriesDescription": "PreMonitoring"}, "tracking"),
+        ({"SeriesDescription": "CT_Abd_MIP_cor"}, "projection"),
+        ({"SeriesDescription": "Iodine map"}, "map"),
+        ({"SOPClassUID": uid.ComputedRadiographyImageStorage}, "radiograph"),
+        ({"SOPClassUID": uid.SecondaryCaptureImageStorage, "SeriesDescription": "scout"}, "capture"),
+        ({"SOPClassUID": uid.VLEndoscopicImageStorage}, "photo"),
+        ({"SOPClassUID": uid.SegmentationStorage}, "non-image"),
+        ({"SOPClassUID": uid.XRayRadiationDoseSRStorage, "Rows": None}, "non-image"),
+        ({"SOPClassUID": uid.EncapsulatedPDFStorage, "Rows": None}, "non-image"),
+    ],
+)
+def test_kind_is_read_from_sop_class_then_image_type_then_description(
+    tmp_path: Path, attributes: dict[str, Any], kind: str
+) -> None:
+    assert only(tmp_path, [ct(**attributes)]).text("kind") == kind
+
+
+def test_our_own_results_are_known_by_their_equipment(tmp_path: Path) -> None:
+    equipment = Dataset()
+    equipment.ManufacturerModelName = "dicom-node"
+    assert only(tmp_path, [ct(ContributingEquipmentSequence=[equipment])]).text("ours") == "true"
+
+
+def test_every_caller_of_a_stack_is_a_fact_and_an_object_sent_twice_counts_once(tmp_path: Path) -> None:
+    ct().save_as(tmp_path / "one.dcm", enforce_file_format=True)
+    path = str(tmp_path / "one.dcm")
+    (stack,) = split("1.2.3", "1.2.3.1", [(path, "CT1"), (path, "PACS")]).stacks
+    assert (stack.facts["caller"], len(stack.frames)) == (("CT1", "PACS"), 1)
+
+
+def test_what_cannot_be_read_is_named_with_its_reason_and_the_rest_is_split(tmp_path: Path) -> None:
+    (tmp_path / "note.txt").write_text("no DICOM")
+    ct().save_as(tmp_path / "one.dcm", enforce_file_format=True)
+    paths = [str(tmp_path / name) for name in ("note.txt", "one.dcm", "gone.dcm")]
+    found = split("1.2.3", "1.2.3.1", [(path, "CT1") for path in paths])
+    assert len(found.stacks) == 1
+    assert found.unreadable == (
+        (paths[0], "not a DICOM file"),
+        (paths[2], "cannot be read: No such file or directory"),
+    )
+
+
+def test_a_malformed_number_does_not_lose_the_object(tmp_path: Path) -> None:
+    path = tmp_path / "one.dcm"
+    ct(SliceThickness="12.345").save_as(path, enforce_file_format=True)
+    path.write_bytes(path.read_bytes().replace(b"12.345", b"12,3 5"))
+    (stack,) = split("1.2.3", "1.2.3.1", [(str(path), "")]).stacks
+    assert stack.text("SliceThickness") == "12,3 5"
