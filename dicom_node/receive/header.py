@@ -8,6 +8,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
 
+from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.filereader import read_dataset
 from pydicom.tag import BaseTag, Tag
 from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, JPIPHTJ2KReferencedDeflate
@@ -66,7 +67,7 @@ def read_identity(data_set: BinaryIO, transfer_syntax_uid: str) -> Identity:
             stop_when=_behind_the_last,
             specific_tags=list(_WANTED.values()),
         )
-        values = {keyword: str(elements.get(keyword) or "") for keyword in _WANTED}
+        values = {keyword: _text(elements.get_item(tag)) for keyword, tag in _WANTED.items()}
     except Exception as error:  # pydicom raises a dozen kinds on broken bytes
         raise ObjectError("data set", f"cannot be read as DICOM ({type(error).__name__})") from error
     for keyword, value in values.items():
@@ -98,6 +99,12 @@ def read_header(path: Path) -> Header:
     with path.open("rb") as file:
         file.seek(offset)
         return Header(read_identity(file, syntax), syntax, caller[:16], offset)
+
+
+def _text(element: DataElement | RawDataElement | None) -> str:
+    """Return a UID's raw text: pydicom's own conversion puts what is no UID into a log line, whatever it may be."""
+    value = element.value if element else None
+    return value.decode("ascii").rstrip("\0 ") if isinstance(value, bytes) else ""
 
 
 def _inflated(data_set: BinaryIO) -> bytes:

@@ -44,14 +44,12 @@ class RowWriter:
         self._now = time.time()
         self._held: list[object] = []  # the session itself holds rows weakly, and would load each of them again
 
-    def add(self, placed: Placed, association: str | None) -> None:
+    def add(self, placed: Placed) -> None:
         """Add one file's rows."""
         if placed.kept is not None:
             self._add_instance(placed.kept)
         if placed.note is not None:
             self._session.add(Event(at=self._now, subject=placed.note.subject, text=placed.note.text))
-        if association is not None and placed.study_uid is not None:
-            self._held.append(self._session.merge(OpenAssociation(id=association, study_uid=placed.study_uid)))
 
     def _add_instance(self, found: Found) -> None:
         identity = found.header.identity
@@ -95,11 +93,16 @@ class RowWriter:
 
 
 def write(catalog: Catalog, shelf: Shelf, placed: Iterable[tuple[Placed, str | None]]) -> None:
-    """Write the rows of files and of the associations that sent them, in one transaction."""
+    """Write the rows of files and of the associations (their ids) that sent them, in one transaction."""
+    still_open = set()
     with catalog.write() as session, session.no_autoflush:
         writer = RowWriter(session, shelf)
         for one, association in placed:
-            writer.add(one, association)
+            writer.add(one)
+            if association is not None and one.study_uid is not None:
+                still_open.add((association, one.study_uid))
+        for association, study_uid in still_open:
+            session.merge(OpenAssociation(id=association, study_uid=study_uid))
 
 
 def forget_associations(catalog: Catalog, ids: Iterable[str]) -> None:

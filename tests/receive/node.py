@@ -5,20 +5,25 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 from pydicom import Dataset
-from pynetdicom import AE, build_context, evt
+from pynetdicom import AE, _config, build_context, evt
 from pynetdicom.association import Association
-from pynetdicom.events import Event
+from pynetdicom.dsutils import split_dataset
+from pynetdicom.events import Event, EventHandlerType
 from sqlalchemy import func, select
 
 from dicom_node.catalog import Base, Catalog, Instance
 from dicom_node.config import Config
 from dicom_node.receive import Receiver
+
+_config.STORE_SEND_CHUNKED_DATASET = True  # files are sent as they lie, without decoding
+
+Contexts: TypeAlias = Iterable[tuple[str, str | list[str]]]
 
 Row = TypeVar("Row", bound=Base)
 
@@ -42,24 +47,10 @@ class Site:
         eventually(lambda: self.count(Instance) == count)
         return self.rows(Instance)
 
-    @contextmanager
     def association(
-        self, contexts: Iterable[tuple[str, str]], calling: str = "SCANNER", called: str = "NODE"
-    ) -> Iterator[Association]:
-        entity = AE(calling)
-        requested = [build_context(*context) for context in contexts]
-        association = entity.associate(
-            "127.0.0.1",
-            self.receiver.port,
-            requested,
-            ae_title=called,
-            evt_handlers=[(evt.EVT_CONN_OPEN, _send_at_once)],
-        )
-        try:
-            yield association
-        finally:
-            association.release()
-            association.join(5)
+        self, contexts: Contexts, calling: str = "SCANNER", called: str = "NODE"
+    ) -> AbstractContextManager[Association]:
+        return associated(self.receiver.port, contexts, calling, called)
 
     def store(self, datasets: Sequence[Dataset], calling: str = "SCANNER") -> list[int]:
         """Send data sets over one association; return their statuses."""
@@ -67,6 +58,64 @@ class Site:
         with self.association(contexts, calling) as association:
             assert association.is_established
             return [association.send_c_store(one).Status for one in datasets]
+
+    def store_file(self, file: bytes, calling: str = "SCANNER") -> Dataset:
+        """Send a file's bytes as they are, whatever is wrong with them; return the response's status."""
+        path = self.folder / "to_send.dcm"
+        path.write_bytes(file)
+        meta, _ = split_dataset(path)
+        context = (meta["MediaStorageSOPClassUID"].value, meta["TransferSyntaxUID"].value)
+        try:
+            with self.association([context], calling) as association:
+                return association.send_c_store(path)
+        finally:
+            path.unlink()
+
+
+@contextmanager
+def associated(port: int, contexts: Contexts, calling: str = "SCANNER", called: str = "NODE") -> Iterator[Association]:
+    entity = AE(calling)
+    requested = [build_context(*context) for context in contexts]
+    handlers: list[EventHandlerType] = [(evt.EVT_CONN_OPEN, _send_at_once)]
+    association = entity.associate("127.0.0.1", port, requested, ae_title=called, evt_handlers=handlers)
+    try:
+        yield association
+    finally:
+        association.release()
+        if association.is_alive():
+            association.join(5)
+
+
+def altered(file: bytes, old: str, new: str) -> bytes:
+    """Return a file with the last occurrence of a text replaced; its lengths stay right."""
+    head, found, tail = file.rpartition(old.encode())
+    assert found
+    assert len(old) == len(new)
+    return head + new.encode() + tail
+
+
+def configure(folder: Path, min_free_gb: float = 0.0, **node: object) -> Config:
+    return Config.model_validate(
+        {
+            "folder": folder,
+            "node": {"ae_title": "NODE", "port": 0, **node},
+            "storage": {"folder": folder, "min_free_gb": min_free_gb},
+        }
+    )
+
+
+@contextmanager
+def running(folder: Path, min_free_gb: float = 0.0, **node: object) -> Iterator[Site]:
+    config = configure(folder, min_free_gb, **node)
+    catalog = Catalog(config.catalog_url)
+    catalog.migrate()
+    receiver = Receiver(config, catalog)
+    receiver.start()
+    try:
+        yield Site(folder, config, catalog, receiver)
+    finally:
+        receiver.stop()
+        catalog.close()
 
 
 def _send_at_once(event: Event) -> None:

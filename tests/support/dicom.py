@@ -31,7 +31,7 @@ def ct_slice(
     dataset = _image(CTImageStorage, "CT", study_uid, series_uid, number, transfer_syntax_uid)
     dataset.ImagePositionPatient = [0, 0, 5.0 * (number - 1)]
     dataset.ImageOrientationPatient = [1, 0, 0, 0, 1, 0]
-    dataset.FrameOfReferenceUID = series_uid
+    dataset.FrameOfReferenceUID = generate_uid(entropy_srcs=[series_uid])
     dataset.PixelSpacing = [1, 1]
     dataset.SliceThickness = 5
     dataset.RescaleIntercept = -1024

@@ -1,0 +1,127 @@
+from __future__ import annotations
+
+import logging
+import shutil
+import socket
+import ssl
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from pydicom.uid import UID, CTImageStorage, ExplicitVRLittleEndian
+from pynetdicom import AE
+
+from tests.receive.node import Site, altered
+from tests.support.dicom import PATIENT_ID, PATIENT_NAME, ct_slice, encoded, series
+
+VERIFICATION = "1.2.840.10008.1.1"
+IMPLICIT = "1.2.840.10008.1.2"
+
+
+def test_c_echo_is_answered(site: Site) -> None:
+    with site.association([(VERIFICATION, IMPLICIT)]) as association:
+        assert association.send_c_echo().Status == 0x0000
+
+
+@pytest.mark.skipif(shutil.which("echoscu") is None, reason="dcmtk is not installed")
+def test_echoscu_is_answered(site: Site) -> None:
+    subprocess.run(["echoscu", "-aec", "NODE", "127.0.0.1", str(site.receiver.port)], check=True, timeout=20)
+
+
+@pytest.mark.skipif(shutil.which("storescu") is None, reason="dcmtk is not installed")
+def test_storescu_can_store(site: Site, tmp_path: Path) -> None:
+    folder = tmp_path / "outbox"
+    folder.mkdir()
+    for number, dataset in enumerate(series(3)):
+        (folder / f"{number}.dcm").write_bytes(encoded(dataset))
+    command = ["storescu", "-aet", "DCMTK", "-aec", "NODE", "127.0.0.1", str(site.receiver.port), "+sd", str(folder)]
+    subprocess.run(command, check=True, timeout=20)
+    assert {row.caller for row in site.registered(3)} == {"DCMTK"}
+
+
+def test_a_wrong_called_ae_title_is_rejected(site: Site) -> None:
+    with site.association([(VERIFICATION, IMPLICIT)], called="SOMEBODY") as association:
+        assert association.is_rejected
+
+
+def test_a_calling_ae_title_that_is_not_accepted_is_rejected_and_logged(
+    start: Callable[..., Site], caplog: pytest.LogCaptureFixture
+) -> None:
+    site = start(accepted_callers=("CT1", "MR1"))
+    with site.association([(VERIFICATION, IMPLICIT)], calling="STRANGER") as association:
+        assert association.is_rejected
+    with site.association([(VERIFICATION, IMPLICIT)], calling="MR1") as association:
+        assert association.is_established
+    assert "'STRANGER' with 'NODE'" in caplog.text
+
+
+def test_more_associations_than_allowed_are_rejected(start: Callable[..., Site]) -> None:
+    site = start(max_associations=1)
+    with site.association([(VERIFICATION, IMPLICIT)]), site.association([(VERIFICATION, IMPLICIT)]) as second:
+        assert second.is_rejected
+
+
+def test_an_extra_sop_class_is_accepted(start: Callable[..., Site]) -> None:
+    private = UID("1.2.826.0.1.3680043.8.498.1.2.3")
+    site = start(extra_sop_classes=(private,))
+    dataset = series(1)[0]
+    dataset.SOPClassUID = dataset.file_meta.MediaStorageSOPClassUID = private
+    assert site.store([dataset]) == [0x0000]
+    assert site.registered(1)[0].sop_class_uid == private
+
+
+def test_an_unknown_sop_class_is_not_accepted(site: Site) -> None:
+    with site.association([("1.2.826.0.1.3680043.8.498.9", IMPLICIT), (VERIFICATION, IMPLICIT)]) as association:
+        assert [str(context.abstract_syntax) for context in association.accepted_contexts] == [VERIFICATION]
+
+
+def test_one_context_with_several_transfer_syntaxes_is_accepted_with_explicit_vr(site: Site) -> None:
+    with site.association([(CTImageStorage, [IMPLICIT, ExplicitVRLittleEndian])]) as association:
+        assert association.accepted_contexts[0].transfer_syntax == [ExplicitVRLittleEndian]
+
+
+def test_nothing_that_identifies_a_patient_is_logged(site: Site, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    series_uid = "1.2.3.4.5.6.7.8.9.1"
+    file = encoded(ct_slice("1.2.3", series_uid))
+    assert site.store_file(file).Status == 0x0000
+    assert site.store_file(altered(file, "CT", "PT")).Status == 0x0000
+    assert site.store_file(altered(file, series_uid, PATIENT_NAME)).Status == 0xA900
+    site.registered(1)
+    assert PATIENT_NAME not in caplog.text
+    assert PATIENT_ID not in caplog.text
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> dict[str, Path]:
+    files = {"certificate": tmp_path / "certificate.pem", "key": tmp_path / "key.pem"}
+    subject = ["-subj", "/CN=node", "-days", "2", "-nodes", "-newkey", "rsa:2048"]
+    command = ["openssl", "req", "-x509", *subject, "-keyout", str(files["key"])]
+    subprocess.run([*command, "-out", str(files["certificate"])], check=True, capture_output=True, timeout=20)
+    return {**files, "ca": files["certificate"]}
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed")
+def test_tls_asks_for_a_certificate_and_is_not_held_up_by_a_silent_client(
+    start: Callable[..., Site], certificate: dict[str, Path]
+) -> None:
+    site = start(tls=certificate)
+    context = ssl.create_default_context(cafile=certificate["ca"])
+    context.check_hostname = False
+    with socket.create_connection(("127.0.0.1", site.receiver.port)):
+        assert not _echo_over(context, site.receiver.port)
+        context.load_cert_chain(certificate["certificate"], certificate["key"])
+        assert _echo_over(context, site.receiver.port)
+
+
+def _echo_over(context: ssl.SSLContext, port: int) -> bool:
+    entity = AE("SCANNER")
+    entity.acse_timeout = entity.network_timeout = 5
+    entity.add_requested_context(VERIFICATION)
+    association = entity.associate("127.0.0.1", port, ae_title="NODE", tls_args=(context, "node"))
+    if not association.is_established:
+        return False
+    status = association.send_c_echo()
+    association.release()
+    return bool(status.Status == 0x0000)

@@ -1,0 +1,194 @@
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from pydicom import Dataset
+from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian
+from sqlalchemy import text
+
+from dicom_node.catalog import Event, Instance, OpenAssociation, Series, Study
+from tests.receive.node import Site, associated, eventually, running
+from tests.support.dicom import encoded, series
+
+CT = [(CTImageStorage, ExplicitVRLittleEndian)]
+
+
+def test_objects_that_wait_without_a_row_are_registered_at_the_next_start(tmp_path: Path) -> None:
+    whole, renamed = (encoded(one) for one in series(2))
+    incoming = tmp_path / "incoming"
+    incoming.mkdir()
+    (incoming / f"aa.{len(whole)}.part").write_bytes(whole)
+    (incoming / "bb.dcm").write_bytes(renamed)
+    with running(tmp_path) as site:
+        site.registered(2)
+        assert list(incoming.iterdir()) == []
+
+
+def test_a_truncated_object_was_never_answered_and_is_dropped(tmp_path: Path) -> None:
+    cut, whole = (encoded(one) for one in series(2))
+    incoming = tmp_path / "incoming"
+    incoming.mkdir()
+    (incoming / f"aa.{len(cut)}.part").write_bytes(cut[:-1])
+    (incoming / "bb.dcm").write_bytes(whole)
+    with running(tmp_path) as site:
+        site.registered(1)
+        assert list(incoming.iterdir()) == []
+        assert not (tmp_path / "unreadable").exists()
+
+
+def test_an_unreadable_file_is_set_aside_with_an_event(tmp_path: Path) -> None:
+    incoming = tmp_path / "incoming"
+    incoming.mkdir()
+    (incoming / "aa.dcm").write_bytes(b"no DICOM at all")
+    with running(tmp_path) as site:
+        eventually(lambda: site.count(Event) == 1)
+        assert (tmp_path / "unreadable" / "aa.dcm").read_bytes() == b"no DICOM at all"
+
+
+def test_a_lost_catalog_is_rebuilt_with_who_sent_what(tmp_path: Path) -> None:
+    with running(tmp_path) as site:
+        site.store(series(3), calling="CT1")
+        site.store(series(2), calling="MR1")
+        before = {row.uid: _facts(row) for row in site.registered(5)}
+    for path in tmp_path.glob("catalog.sqlite*"):
+        path.unlink()
+    with running(tmp_path) as site:
+        assert {row.uid: _facts(row) for row in site.registered(5)} == before
+        assert sorted(row.arrived for row in site.rows(Series)) == [2, 3]
+        assert site.count(Study) == 2
+
+
+def _facts(row: Instance) -> tuple[object, ...]:
+    return row.series_uid, row.path, row.size, row.sha256, row.caller, row.transfer_syntax_uid, row.at
+
+
+def test_a_start_without_news_changes_no_row(tmp_path: Path) -> None:
+    with running(tmp_path) as site:
+        site.store(series(3))
+        site.registered(3)
+        eventually(lambda: site.count(OpenAssociation) == 0)
+        before = [(row.last_at, row.arrived) for row in site.rows(Series)]
+    with running(tmp_path) as site:
+        site.store(series(1))
+        site.registered(4)
+        assert [(row.last_at, row.arrived) for row in site.rows(Series) if row.arrived == 3] == before
+
+
+def test_other_content_under_the_same_uid_is_kept_aside_and_reported_once(site: Site) -> None:
+    first, other = series(2)
+    other.SOPInstanceUID = other.file_meta.MediaStorageSOPInstanceUID = first.SOPInstanceUID
+    assert site.store([first, other, other]) == [0, 0, 0]
+    site.store(series(1))  # behind them in the queue
+    rows = {row.uid: row for row in site.registered(2)}
+    assert (site.folder / rows[first.SOPInstanceUID].path).read_bytes().endswith(first.PixelData)
+    (aside,) = (site.folder / "conflicts").iterdir()
+    assert aside.read_bytes().endswith(other.PixelData)
+    (event,) = site.rows(Event)
+    assert event.subject == first.SOPInstanceUID
+
+
+def test_a_file_that_somebody_deleted_is_replaced_when_it_comes_again(site: Site) -> None:
+    dataset = series(1)[0]
+    site.store([dataset])
+    path = site.folder / site.registered(1)[0].path
+    path.unlink()
+    site.store([dataset])
+    eventually(path.exists)
+    assert [row.arrived for row in site.rows(Series)] == [1]
+
+
+def test_a_study_has_its_open_association_until_it_is_released(site: Site) -> None:
+    datasets = series(2)
+    with site.association(CT) as association:
+        for dataset in datasets:
+            association.send_c_store(dataset)
+        eventually(lambda: [row.study_uid for row in site.rows(OpenAssociation)] == [datasets[0].StudyInstanceUID])
+    eventually(lambda: site.count(OpenAssociation) == 0)
+    assert site.count(Instance) == 2
+
+
+def test_an_aborted_association_leaves_no_open_row(site: Site) -> None:
+    with site.association(CT) as association:
+        association.send_c_store(series(1)[0])
+        eventually(lambda: site.count(OpenAssociation) == 1)
+        association.abort()
+    eventually(lambda: site.count(OpenAssociation) == 0)
+
+
+def test_open_rows_of_a_receiver_that_died_are_forgotten_and_others_kept(tmp_path: Path) -> None:
+    with running(tmp_path) as site, site.catalog.write() as session:
+        session.add(OpenAssociation(id="receiver.dead", study_uid="1.2.3"))
+        session.add(OpenAssociation(id="another.alive", study_uid="1.2.3"))
+    with running(tmp_path) as site:
+        eventually(lambda: [row.id for row in site.rows(OpenAssociation)] == ["another.alive"])
+
+
+def test_a_locked_catalog_delays_rows_but_not_answers(site: Site) -> None:
+    with site.catalog.engine.connect() as connection:
+        connection.execute(text("SELECT 1"))  # begins immediately, so holds the write lock
+        assert site.store(series(5)) == [0] * 5
+        assert site.count(Instance) == 0
+    site.registered(5)
+
+
+NODE = """
+import sys, threading
+from pathlib import Path
+from dicom_node.catalog import Catalog
+from dicom_node.receive import Receiver
+from tests.receive.node import configure
+config = configure(Path(sys.argv[1]))
+catalog = Catalog(config.catalog_url)
+catalog.migrate()
+receiver = Receiver(config, catalog)
+receiver.start()
+print(receiver.port, flush=True)
+threading.Event().wait()
+"""
+
+
+@contextmanager
+def node_process(folder: Path) -> Iterator[tuple[subprocess.Popen[str], int]]:
+    root = Path(__file__).parents[2]
+    environment = {**os.environ, "PYTHONPATH": str(root)}
+    command = [sys.executable, "-c", NODE, str(folder)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment, cwd=root) as process:
+        assert process.stdout is not None
+        try:
+            yield process, int(process.stdout.readline())
+        finally:
+            process.kill()
+
+
+def test_no_acknowledged_object_is_lost_when_the_receiver_is_killed(tmp_path: Path, start: Callable[..., Site]) -> None:
+    datasets = series(200)
+    acknowledged: list[str] = []
+    with node_process(tmp_path) as (process, port):
+        sending = threading.Thread(target=_send_until_cut, args=(port, datasets, acknowledged))
+        sending.start()
+        eventually(lambda: len(acknowledged) >= 60, within_s=30)
+        process.send_signal(signal.SIGKILL)
+        sending.join(30)
+    assert 60 <= len(acknowledged) < 200
+    site = start()
+    eventually(lambda: set(acknowledged) <= {row.uid for row in site.rows(Instance)})
+    assert [row.arrived for row in site.rows(Series)] == [site.count(Instance)]
+    assert all((site.folder / row.path).stat().st_size == row.size for row in site.rows(Instance))
+
+
+def _send_until_cut(port: int, datasets: list[Dataset], acknowledged: list[str]) -> None:
+    with associated(port, CT) as association:
+        for dataset in datasets:
+            if not association.is_established:
+                return
+            status = association.send_c_store(dataset)
+            if "Status" not in status:
+                return
+            acknowledged.append(dataset.SOPInstanceUID)

@@ -1,0 +1,169 @@
+from __future__ import annotations
+
+import os
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from pydicom import Dataset, dcmread
+from pydicom.uid import (
+    MPEG2MPML,
+    UID,
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+    JPEG2000Lossless,
+    JPEGBaseline8Bit,
+    JPEGLSLossless,
+    RLELossless,
+    generate_uid,
+)
+from pynetdicom import AllStoragePresentationContexts
+
+from dicom_node.catalog import Instance, Series
+from tests.receive.node import Site, altered
+from tests.support.dicom import ct_slice, data_set_bytes, encoded, radiograph, series
+
+ZOO = Path(__file__).parents[3] / "shared" / "data" / "dicom_zoo"
+NATIVE = [ImplicitVRLittleEndian, ExplicitVRLittleEndian, DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian]
+STANDARD = {context.abstract_syntax for context in AllStoragePresentationContexts}
+ENCAPSULATED = [JPEGBaseline8Bit, JPEG2000Lossless, JPEGLSLossless, RLELossless, MPEG2MPML]
+
+
+def test_an_object_that_was_answered_with_success_is_on_disk_and_in_the_catalog(site: Site) -> None:
+    dataset = series(1)[0]
+    assert site.store([dataset], calling="CT1") == [0x0000]
+    row = site.registered(1)[0]
+    assert row.uid == dataset.SOPInstanceUID
+    assert row.path == f"storage/{dataset.StudyInstanceUID}/{dataset.SeriesInstanceUID}/{dataset.SOPInstanceUID}.dcm"
+    assert (site.folder / row.path).stat().st_size == row.size
+    assert row.caller == "CT1"
+    assert list((site.folder / "incoming").iterdir()) == []
+
+
+def test_a_series_counts_its_instances(site: Site) -> None:
+    site.store(series(5))
+    site.registered(5)
+    assert [row.arrived for row in site.rows(Series)] == [5]
+
+
+def test_the_file_says_who_sent_it(site: Site) -> None:
+    site.store([radiograph(generate_uid(), generate_uid())], calling="DX7")
+    meta = dcmread(site.folder / site.registered(1)[0].path).file_meta
+    assert meta.SourceApplicationEntityTitle == "DX7"
+    assert meta.SendingApplicationEntityTitle == "DX7"
+    assert meta.ReceivingApplicationEntityTitle == "NODE"
+
+
+def test_data_sets_are_stored_byte_for_byte_whatever_their_transfer_syntax(site: Site) -> None:
+    files = {str(syntax): _file_in(syntax) for syntax in (*NATIVE, *ENCAPSULATED)}
+    assert [site.store_file(file).Status for file in files.values()] == [0x0000] * len(files)
+    stored = {row.transfer_syntax_uid: (site.folder / row.path).read_bytes() for row in site.registered(len(files))}
+    assert {syntax: data_set_bytes(file) for syntax, file in stored.items()} == {
+        syntax: data_set_bytes(file) for syntax, file in files.items()
+    }
+
+
+def _file_in(syntax: UID) -> bytes:
+    if syntax in NATIVE:
+        return encoded(ct_slice(generate_uid(), generate_uid(), transfer_syntax_uid=syntax))
+    dataset = ct_slice(generate_uid(), generate_uid())
+    dataset["PixelData"].is_undefined_length = True
+    # One item of offsets, one fragment, the end (PS3.5 A.4); nobody looks into the fragment.
+    dataset.PixelData = bytes.fromhex("feff00e000000000 feff00e008000000 0123456789abcdef feffdde000000000")
+    dataset.file_meta.TransferSyntaxUID = syntax
+    return encoded(dataset)
+
+
+@pytest.mark.skipif(not ZOO.is_dir(), reason="the collection of real files is not on this machine")
+def test_real_files_are_stored_byte_for_byte(site: Site) -> None:
+    sent: dict[str, bytes] = {}
+    for path in sorted(ZOO.rglob("*.dcm")):
+        dataset = dcmread(path, stop_before_pixels=True)
+        is_standard = dataset.file_meta.MediaStorageSOPClassUID == dataset.SOPClassUID in STANDARD
+        if path.stat().st_size < 400_000 and dataset.SOPInstanceUID not in sent and is_standard and len(sent) < 15:
+            sent[dataset.SOPInstanceUID] = data_set_bytes(path.read_bytes())
+            assert site.store_file(path.read_bytes()).Status == 0x0000
+    rows = site.registered(len(sent))
+    assert {row.uid: data_set_bytes((site.folder / row.path).read_bytes()) for row in rows} == sent
+
+
+@pytest.mark.parametrize("keyword", ["StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID"])
+def test_an_object_without_valid_uids_is_refused_and_written_nowhere(site: Site, keyword: str) -> None:
+    dataset = series(1)[0]
+    before = _files(site.folder.parent)
+    for value in ("../../../etc/passwd.", "..", "", "1.2.a"):
+        file = altered(encoded(dataset), dataset[keyword].value, value.ljust(len(dataset[keyword].value), "\0"))
+        _assert_refused(site.store_file(file), keyword)
+    assert _files(site.folder.parent) == before
+
+
+def test_a_command_with_a_path_for_a_uid_is_refused(site: Site) -> None:
+    dataset = series(1)[0]
+    file = encoded(dataset).replace(
+        dataset.SOPInstanceUID.encode(), b"/../../passwd".ljust(len(dataset.SOPInstanceUID), b"0")
+    )
+    _assert_refused(site.store_file(file), "SOPInstanceUID")
+
+
+def test_an_object_without_a_study_is_refused(site: Site) -> None:
+    dataset = series(1)[0]
+    del dataset.StudyInstanceUID
+    _assert_refused(site.store_file(encoded(dataset)), "StudyInstanceUID is missing")
+
+
+@pytest.mark.parametrize("keyword", ["SOPInstanceUID", "SOPClassUID"])
+def test_an_object_that_is_not_what_the_command_says_is_refused(site: Site, keyword: str) -> None:
+    dataset = series(1)[0]
+    value = dataset[keyword].value
+    file = altered(encoded(dataset), value, value[:-1] + ("3" if value.endswith("4") else "4"))
+    _assert_refused(site.store_file(file), f"{keyword} differs from the command")
+
+
+def _assert_refused(status: Dataset, comment: str) -> None:
+    assert status.Status == 0xA900
+    assert comment in status.ErrorComment
+    assert len(status.ErrorComment) <= 64
+
+
+def _files(folder: Path) -> set[Path]:
+    return {path for path in folder.rglob("*") if "sqlite" not in path.name}
+
+
+def test_a_full_disk_is_answered_a700(start: Callable[..., Site]) -> None:
+    site = start(min_free_gb=1e9)
+    assert site.store(series(1)) == [0xA700]
+    assert list((site.folder / "incoming").iterdir()) == []
+
+
+def test_a_failing_sync_is_answered_a700_and_leaves_nothing(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_descriptor: int) -> None:
+        raise OSError(5, os.strerror(5))
+
+    monkeypatch.setattr("os.fdatasync", fail)
+    assert site.store(series(1)) == [0xA700]
+    assert list((site.folder / "incoming").iterdir()) == []
+
+
+def test_an_error_of_ours_is_never_answered_cxxx(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dicom_node.receive.storing.read_identity", lambda *_: 1 / 0)
+    assert site.store(series(1)) == [0x0110]
+
+
+def test_a_data_set_that_is_not_deflated_as_promised_is_refused(site: Site) -> None:
+    file = encoded(ct_slice(generate_uid(), generate_uid(), transfer_syntax_uid=DeflatedExplicitVRLittleEndian))
+    data_set = data_set_bytes(file)
+    assert zlib.decompress(data_set, -zlib.MAX_WBITS)
+    assert site.store_file(file[: -len(data_set)] + b"\xff" * 64).Status == 0xA900
+
+
+def test_the_same_object_twice_is_one_row_counted_once(site: Site) -> None:
+    dataset = series(1)[0]
+    assert site.store([dataset, dataset]) == [0, 0]
+    assert site.store([dataset], calling="ANOTHER") == [0]
+    site.store(series(1))  # behind them in the queue
+    site.registered(2)
+    assert {row.arrived for row in site.rows(Series)} == {1}
+    assert {row.caller for row in site.rows(Instance)} == {"SCANNER"}
