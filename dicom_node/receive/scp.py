@@ -27,8 +27,9 @@ _ACSE_S = 30.0  # an association that is not negotiated by then is dropped
 _NETWORK_S = 120.0  # an association that is silent for so long is aborted
 _MAXIMUM_PDU = 128 << 10  # bytes; measured best, larger ones are slower
 
+_RETIRED_JPEG = [UID(f"1.2.840.10008.1.2.4.{number}") for number in range(52, 67)]  # old archives still send them
 # The acceptor's order decides where one context offers several (PS3.8 7.1.1.13): the one that loses nothing first.
-_TRANSFER_SYNTAXES = [ExplicitVRLittleEndian, *(uid for uid in AllTransferSyntaxes if uid != ExplicitVRLittleEndian)]
+_TRANSFER_SYNTAXES = list(dict.fromkeys([ExplicitVRLittleEndian, *AllTransferSyntaxes, *_RETIRED_JPEG]))
 
 
 class StorageSCP:
