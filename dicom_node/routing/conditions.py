@@ -61,13 +61,14 @@ def equal(value: FactValue, wanted: Scalar) -> bool:
 
 
 def found(pattern: str, value: FactValue) -> bool:
-    r"""Search a value for a pattern, with `_ - . /` as blanks and as they stand.
+    r"""Search a value for a pattern: with `_ - . /` as blanks, with only `_` as a blank, and as it stands.
 
-    As blanks, because "CT_Abdomen-Portal" is one word to `\b`, and `non ?con` is meant to find "non-con". As they
-    stand too, because a pattern may ask for the sign itself, as `\bC ?-` does. Inside `not`, both make it stricter.
+    As blanks, because "CT_Abdomen-Portal" is one word to `\b`, and `non ?con` is meant to find "non-con". The signs
+    stay where a pattern asks for them, as `\bC ?-` does in "Thorax_C-". Inside `not`, all three make it stricter.
     """
     text = _text(value)
-    return any(re.search(pattern, form) for form in (re.sub(r"[_\-./]", " ", text), text))
+    forms = re.sub(r"[_\-./]", " ", text), text.replace("_", " "), text
+    return any(re.search(pattern, form) for form in forms)
 
 
 def _any_of(condition: Condition, values: Sequence[FactValue]) -> bool:

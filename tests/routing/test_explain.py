@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+from rich.console import Console
+
+from dicom_node.images import Stack
+from dicom_node.routing import Decision, GateAnswer, render
+from tests.routing.cases import ENHANCED, config, decided, stack
+
+
+def _shown(decision: Decision, one: Stack) -> str:
+    console = Console(width=200, no_color=True)
+    with console.capture() as capture:
+        console.print(render(decision, one))
+    return " ".join(capture.get().split())
+
+
+def test_every_gate_route_condition_value_and_the_verdict_are_shown() -> None:
+    one = stack(SeriesNumber=3.0, SeriesDescription="Abd [portal]", SliceThickness=7.0)
+    answer = GateAnswer("uncertain", 0.51, "5 of 9 slices", "enhanced", "agent filled")
+    settings = config({"when": ENHANCED}, {"when": {"SliceThickness": {"max": 5}}})
+    shown = _shown(decided(settings, one, answer), one)
+    for words in (
+        "series 3, Abd [portal], CT, volume, 1 frame",
+        "uncertain 0.51 (5 of 9 slices)",
+        "the header says enhanced (agent filled)",
+        "Route route0: waits",
+        "Route route1: does not match",
+        "is at most 5",
+        "held: route0 waits for a person",
+    ):
+        assert words in shown
+
+
+def test_runs_are_shown_with_where_their_results_go() -> None:
+    settings = config({"when": {"Modality": "CT"}, "send_to": ["pacs", "research"]})
+    assert "liver │ route0 │ pacs, research │ 5" in _shown(decided(settings), stack())
+
+
+def test_several_alternatives_are_numbered() -> None:
+    settings = config({"when": [{"Modality": "CT"}, {"Modality": "MR"}]})
+    assert "alternative 2" in _shown(decided(settings), stack())
+
+
+def test_a_route_passed_over_says_why() -> None:
+    settings = config({"when": {"Modality": "CT"}})
+    assert "matches, series 3 was chosen" in _shown(
+        decided(settings, passed_over={"route0": "series 3 was chosen"}), stack()
+    )
