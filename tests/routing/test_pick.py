@@ -18,6 +18,7 @@ ROUTE = Route.model_validate(
         "prefer": {
             "ConvolutionKernel": {"not": {"matches": "^Br[5-9]"}},
             "SeriesDescription": {"matches": "(?i)portal"},
+            "contrast": {"not": "non-enhanced"},
         },
     }
 )
