@@ -66,7 +66,7 @@ class Series:
         dataset.SOPInstanceUID = self.study.uid("series", str(self.number), "instance", str(number))
         dataset.InstanceNumber = str(number)
         dataset.file_meta = _file_meta(dataset)
-        _put_patient(dataset)
+        _put_patient(dataset, self.study.day)
         _put_study(dataset, self.study)
         dataset.Modality = self.modality
         dataset.SeriesInstanceUID = self.uid
@@ -179,9 +179,10 @@ def _file_meta(dataset: Dataset) -> FileMetaDataset:
     return meta
 
 
-def _put_patient(dataset: Dataset) -> None:
+def _put_patient(dataset: Dataset, day: datetime.date) -> None:
     dataset.PatientName, dataset.PatientID = "DEMO^CHEST", "DEMO-0001"
-    dataset.PatientBirthDate, dataset.PatientSex, dataset.PatientAge = "19700101", "O", "055Y"
+    dataset.PatientBirthDate, dataset.PatientSex = "19700101", "O"
+    dataset.PatientAge = f"{day.year - 1970:03}Y"
     dataset.PatientIdentityRemoved = "YES"
     dataset.DeidentificationMethod = "Made by a program; no person"
 

@@ -141,7 +141,7 @@ def _paint_heart(hu: NDArray[np.float32], grid: Grid, iodine: Iodine, chest: NDA
 
 
 def _paint_great_vessels(hu: NDArray[np.float32], grid: Grid, iodine: Iodine) -> None:
-    descending: list[Point] = [(24, spine_y(z) - 22, z) for z in np.arange(48.0, -240.0, -12.0).tolist()]
+    descending: list[Point] = [(27, spine_y(z) - 25, z) for z in np.arange(48.0, -240.0, -12.0).tolist()]
     arch: list[Point] = [(-10, -34, 42), (-7, -24, 62), (4, -6, 73), (16, 16, 70), (23, 34, 60), descending[0]]
     ascending: list[Point] = [(4, -22, -10), (-8, -32, 14), (-12, -36, 30), arch[0]]
     routes = ((ascending, 16.0), (arch, 14.0), (descending, 12.5))

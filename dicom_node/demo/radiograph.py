@@ -19,7 +19,7 @@ MAX_VALUE = 4095  # 12 bits stored
 _WATER_PER_MM = 0.0176  # attenuation of water at the mean energy of a 120 kV beam behind a patient
 _BONE_GAIN = 1.7  # calcium weakens a radiograph's softer beam more than its HU say
 _COARSE = 2  # rays are traced for every second pixel; the detector's blur is wider than that
-_SLAB = 12  # depths held in memory at a time
+_SLAB = 32  # depths held in memory at a time
 _FRONT_MM, _BACK_MM, _STEP_MM = -120.0, 124.0, 1.6  # along the ray
 _SCATTER = 0.12  # share of the signal that arrives from elsewhere, behind a grid
 _PHOTONS = 60000.0  # per pixel in the open field
@@ -28,7 +28,7 @@ TOP_MM = 172.0  # height of the picture's upper edge
 
 
 @cache  # the localizer shows the same rays
-def attenuation(seed: int = 1) -> NDArray[np.float64]:
+def attenuation(seed: int) -> NDArray[np.float64]:
     """Return the line integral of attenuation (rows, columns), without a unit, seen from behind the detector.
 
     Rows go to the feet and columns to the patient's left, as PA films are hung. Every second pixel in each direction.
@@ -46,10 +46,10 @@ def attenuation(seed: int = 1) -> NDArray[np.float64]:
     return upright
 
 
-def radiograph(seed: int = 1) -> NDArray[np.uint16]:
+def radiograph(seed: int) -> NDArray[np.uint16]:
     """Return the picture (1024, 1024) as stored: 0 black to 4095 white, with an L at the patient's left."""
     random = np.random.default_rng(seed)
-    lines = cv2.resize(attenuation(seed=seed), (PIXELS, PIXELS), interpolation=cv2.INTER_CUBIC)
+    lines = cv2.resize(attenuation(seed), (PIXELS, PIXELS), interpolation=cv2.INTER_CUBIC)
     primary = np.exp(-ndimage.gaussian_filter(lines, 1.0))
     scattered = (1 - _SCATTER) * primary + _SCATTER * ndimage.gaussian_filter(primary, 60)
     counted = random.poisson(scattered * _PHOTONS).clip(1)

@@ -22,6 +22,7 @@ CT_SLICES, CT_PIXELS = 48, 256
 CT_PIXEL_MM, CT_SLICE_MM = 1.5625, 5.0
 CT_CORNER: Point = (-200.0, -200.0, -130.0)  # centre of the first voxel of the lowest slice
 
+_SEED = 1  # of the lung vessels: one patient, the same in every picture
 _NOISE_HU = 11.0
 _TEXTURE_HU = 5.0
 
@@ -51,7 +52,7 @@ def radiograph_study(name: str, day: datetime.date) -> list[Dataset]:
     """Return the chest radiograph."""
     study = headers.Study(f"{name}-DX", day, "CHEST PA")
     series = headers.Series(study, 1, "DX", "Chest PA", headers.SOP_CLASSES["DX"])
-    return [headers.radiograph_image(series, radiograph(), PIXEL_MM)]
+    return [headers.radiograph_image(series, radiograph(_SEED), PIXEL_MM)]
 
 
 def ct_series(study: headers.Study, *, enhanced: bool) -> list[Dataset]:
@@ -71,7 +72,7 @@ def ct_series(study: headers.Study, *, enhanced: bool) -> list[Dataset]:
 
 def ct_volume(*, enhanced: bool) -> NDArray[np.float32]:
     """Return the scan (slices from the feet up, rows, columns) in HU, blurred and noisy as a scanner's."""
-    hu = chest_hu(ct_grid(), ARTERIAL if enhanced else PLAIN, seed=1)
+    hu = chest_hu(ct_grid(), ARTERIAL if enhanced else PLAIN, seed=_SEED)
     seen = ndimage.gaussian_filter(hu, (0.35, 0.7, 0.7))
     random = np.random.default_rng(3 if enhanced else 2)
     texture = _noise(random, seen.shape, (1.0, 3.0, 3.0), _TEXTURE_HU) * (np.abs(seen) < 200)
@@ -88,7 +89,7 @@ def ct_grid() -> Grid:
 def localizer(study: headers.Study) -> list[Dataset]:
     """Return the frontal survey picture that the scan is planned on."""
     series = headers.Series(study, 1, "CT", "Topogram", headers.SOP_CLASSES["CT"])
-    lines = attenuation()
+    lines = attenuation(_SEED)
     pixels = np.clip(lines * 320, 0, 4095).astype(np.uint16)
     pixel_mm = PIXEL_MM * PIXELS / lines.shape[0]
     position = (-(PIXELS * PIXEL_MM - pixel_mm) / 2, 0.0, TOP_MM - pixel_mm / 2)
