@@ -10,7 +10,6 @@ from pathlib import Path
 from pydicom.dataset import Dataset, FileDataset
 
 from dicom_node.config import OutputKind
-from dicom_node.errors import ProofError
 from dicom_node.findings import ErasedImage, Segmentation
 from dicom_node.results.groups import SegmentReference
 from dicom_node.results.prove import Proof, prove
@@ -83,18 +82,17 @@ def _keep(kind: OutputKind, made: Dataset, folder: Path, proof: Proof) -> Encode
     _write(dataset, part)
     try:
         prove(part, proof)
-    except ProofError:
-        part.unlink()
-        raise
-    data = part.read_bytes()
-    part.replace(path)
+        digest = hashlib.sha256(part.read_bytes()).hexdigest()
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
     return EncodedFile(
         path=path,
         kind=kind,
         sop_class_uid=str(dataset.SOPClassUID),
         sop_instance_uid=str(dataset.SOPInstanceUID),
         series_instance_uid=str(dataset.SeriesInstanceUID),
-        sha256=hashlib.sha256(data).hexdigest(),
+        sha256=digest,
         completed=completed,
     )
 

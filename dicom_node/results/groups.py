@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Mapping
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from highdicom.sr import (
@@ -107,42 +107,22 @@ def box_group(request: Request, box: Box, number: int, sources: Sources) -> Grou
 def segment_group(request: Request, segment: Segment, references: References, sources: Sources) -> Group:
     """Say what a segment is and what was measured of it, citing the SEG where there is one."""
     reference = references.get(segment.name)
-    measured = [_measured(one) for one in request.findings.of(Measurement) if one.of == segment.name]
-    tracking, algorithm = _tracking(request, segment.name), report_algorithm(request)
-    kind, category = concept(segment.type), concept(segment.category)
     sites, evaluations = _sides(segment)
+    common: dict[str, Any] = {
+        "tracking_identifier": _tracking(request, segment.name),
+        "finding_type": concept(segment.type),
+        "finding_category": concept(segment.category),
+        "algorithm_id": report_algorithm(request),
+        "finding_sites": sites,
+        "measurements": [_measured(one) for one in request.findings.of(Measurement) if one.of == segment.name],
+        "qualitative_evaluations": evaluations,
+    }
     if reference is None:
-        return MeasurementsAndQualitativeEvaluations(
-            tracking_identifier=tracking,
-            finding_type=kind,
-            finding_category=category,
-            algorithm_id=algorithm,
-            finding_sites=sites,
-            measurements=measured,
-            qualitative_evaluations=evaluations,
-            source_images=_images(sources),
-        )
-    if len(reference.frames) == 1 and sources.planes is None:
-        return PlanarROIMeasurementsAndQualitativeEvaluations(
-            tracking_identifier=tracking,
-            referenced_segment=_segment_frame(reference, sources),
-            finding_type=kind,
-            finding_category=category,
-            algorithm_id=algorithm,
-            finding_sites=sites,
-            measurements=measured,
-            qualitative_evaluations=evaluations,
-        )
-    return VolumetricROIMeasurementsAndQualitativeEvaluations(
-        tracking_identifier=tracking,
-        referenced_segment=_segment(reference, sources),
-        finding_type=kind,
-        finding_category=category,
-        algorithm_id=algorithm,
-        finding_sites=sites,
-        measurements=measured,
-        qualitative_evaluations=evaluations,
-    )
+        return MeasurementsAndQualitativeEvaluations(source_images=_images(sources), **common)
+    if sources.planes is None:
+        cited = _segment_frame(reference, sources)
+        return PlanarROIMeasurementsAndQualitativeEvaluations(referenced_segment=cited, **common)
+    return VolumetricROIMeasurementsAndQualitativeEvaluations(referenced_segment=_segment(reference, sources), **common)
 
 
 def found_segments(request: Request) -> tuple[Segment, ...]:

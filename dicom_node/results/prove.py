@@ -63,9 +63,9 @@ def prove_erased(dataset: Dataset, erased: ErasedImage, sources: Sources) -> Non
     Raises:
         ProofError: naming the attribute, or how many pixels differ.
     """
-    for keyword in (*sc.IMAGE_PIXEL, *sc.GREY_SCALE, *sc.SIDES):
-        if sources.first.get(keyword) != dataset.get(keyword) and sources.first.get(keyword) not in (None, ""):
-            raise ProofError(f"{dataset.SOPInstanceUID}: {keyword} is not the source's")
+    for element in sc.described(sources.first):
+        if dataset.get(element.keyword) != element.value:
+            raise ProofError(f"{dataset.SOPInstanceUID}: {element.keyword} is not the source's")
     written, original = dataset.pixel_array, read_pixels(sources.stack.frames[0])
     if not np.array_equal(written, erased.stored):
         raise ProofError(f"{dataset.SOPInstanceUID}: the pixels are not the altered image's")

@@ -122,9 +122,9 @@ def _source_index(where: str, plane: Plane | None, sources: Sources) -> int:
         return 0
     if plane is None:
         raise ProofError(f"{where}: has no plane")
-    distances = [float(np.linalg.norm(one.position - plane.position)) for one in sources.planes]
+    distances = np.linalg.norm(sources.positions - plane.position, axis=1)
     k = int(np.argmin(distances))
-    if distances[k] > _CENTROID_TOLERANCE * _smallest_edge_mm(sources):
+    if distances[k] > _CENTROID_TOLERANCE * sources.smallest_edge_mm:
         raise ProofError(f"{where}: lies {distances[k]:.3f} mm from the nearest source frame")
     return k
 
@@ -136,13 +136,8 @@ def _prove_citation(where: str, groups: Dataset, frame: Frame) -> None:
         raise ProofError(f"{where}: cites {written}, lies on {(frame.sop_instance_uid, frame.number)}")
 
 
-def _smallest_edge_mm(sources: Sources) -> float:
-    assert sources.planes is not None  # noqa: S101  # asked only where there are planes
-    return min(*sources.planes[0].spacing_mm, sources.gap_mm or np.inf)
-
-
 def _prove_centroid(where: str, written: _Sum, found: _Sum, sources: Sources) -> None:
-    edge, unit = (1.0, "pixels") if sources.planes is None else (_smallest_edge_mm(sources), "mm")
+    edge, unit = (1.0, "pixels") if sources.planes is None else (sources.smallest_edge_mm, "mm")
     distance = float(np.linalg.norm(written.centroid - found.centroid))
     if distance > _CENTROID_TOLERANCE * edge:
         raise ProofError(f"{where}: its centroid lies {distance:.3f} {unit} from what was found")

@@ -49,7 +49,7 @@ def encode_erased(request: Request, erased: ErasedImage, index: int, sources: So
     source = sources.first
     if erased.stored.shape != (source.Rows, source.Columns):
         raise ProofError(f"the altered image is {erased.stored.shape}, its source ({source.Rows}, {source.Columns})")
-    result = _copy(source)
+    result = described(source)
     result.SOPClassUID = SecondaryCaptureImageStorage
     result.SOPInstanceUID = request.uid("result", "SC", index)
     result.InstanceNumber = index + 1
@@ -63,7 +63,8 @@ def encode_erased(request: Request, erased: ErasedImage, index: int, sources: So
     return result
 
 
-def _copy(source: Dataset) -> Dataset:
+def described(source: Dataset) -> Dataset:
+    """Return what an altered image keeps of its source: pixel description, grey scale, sides and spacing."""
     result = Dataset()
     keywords = (*IMAGE_PIXEL, *GREY_SCALE, *SIDES, *STATE)
     for keyword in (*keywords, *(SPACING if source.get("PixelSpacing") else ())):

@@ -42,7 +42,12 @@ def present(segmentation: Segmentation) -> tuple[Segment, ...]:
 
 
 def encode_segmentation(request: Request, segmentation: Segmentation, index: int, sources: Sources) -> Dataset:
-    """Encode a label map that marks at least one pixel."""
+    """Encode a label map that marks at least one pixel.
+
+    Raises:
+        ProofError: the label map is not on the source's grid, or several frames have no frame of reference.
+    """
+    _on_grid(segmentation.labels, sources)
     segments = present(segmentation)
     encoded = SegmentationObject(
         source_images=_stand_ins(sources),
@@ -67,6 +72,14 @@ def encode_segmentation(request: Request, segmentation: Segmentation, index: int
     _cite(encoded, sources)
     _copy_sides(encoded, sources)
     return encoded
+
+
+def _on_grid(labels: NDArray[np.unsignedinteger], sources: Sources) -> None:
+    wanted = (len(sources.stack.frames), sources.first.Rows, sources.first.Columns)
+    if labels.shape != wanted:
+        raise ProofError(f"the label map is {labels.shape}, its source {wanted}")
+    if sources.planes is None and wanted[0] > 1:
+        raise ProofError(f"{wanted[0]} frames without a frame of reference cannot be segmented together")
 
 
 def _stand_ins(sources: Sources) -> list[Dataset]:
@@ -107,6 +120,8 @@ def _place(image: Dataset, sources: Sources, plane: Plane) -> None:
     # Type 1C where frames are samples of a volume; the distance between slices stands in for it (PS3.3 C.7.6.16.2.1)
     thickness = shared.thickness_mm or sources.gap_mm
     image.SliceThickness = None if thickness is None else _ds(thickness)
+    if sources.gap_mm is not None:
+        image.SpacingBetweenSlices = _ds(sources.gap_mm)  # measured: what headers state here is often wrong
 
 
 def _ds(value: float) -> str:

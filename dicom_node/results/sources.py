@@ -58,13 +58,24 @@ class Sources:
         known = tuple(plane for plane in planes if plane is not None)
         return known if len(known) == len(planes) and self.first.get("FrameOfReferenceUID") else None
 
-    @property
+    @cached_property
+    def positions(self) -> NDArray[np.float64]:
+        """The first pixel's place in every frame, (frames, 3) LPS mm; no rows where there is no frame of reference."""
+        return np.array([plane.position for plane in self.planes or ()], dtype=np.float64).reshape(-1, 3)
+
+    @cached_property
     def gap_mm(self) -> float | None:
         """Distance between neighbouring slices; None for a single one."""
         if self.planes is None or len(self.planes) < 2:
             return None
-        along = [float(plane.position @ self.planes[0].normal) for plane in self.planes]
+        along = self.positions @ self.planes[0].normal
         return float(np.median(np.abs(np.diff(along))))
+
+    @cached_property
+    def smallest_edge_mm(self) -> float:
+        """The shortest edge of a voxel; infinite where there is no frame of reference."""
+        spacing = self.planes[0].spacing_mm if self.planes else (np.inf, np.inf)
+        return float(min(*spacing, self.gap_mm or np.inf))
 
     def frame_numbers(self, sop_instance_uid: str) -> list[int]:
         """Return which frames of an instance belong to the stack; none for a single-frame instance."""
@@ -75,15 +86,14 @@ def read_sources(stack: Stack) -> Sources:
     """Read every instance's header once.
 
     Raises:
-        ObjectError: a file cannot be read, is another instance than the stack says, or is of another patient.
+        ObjectError: a file cannot be read, is another instance than the stack says, lacks a UID, or is of another
+            patient.
     """
     headers: dict[str, Dataset] = {}
     identities: dict[str, Copied] = {}
     for frame in stack.frames:
         if frame.sop_instance_uid not in headers:
-            header = _read(frame)
-            headers[frame.sop_instance_uid] = header
-            identities[frame.sop_instance_uid] = copied(header)
+            headers[frame.sop_instance_uid], identities[frame.sop_instance_uid] = _read(frame)
     first = next(iter(identities.values()))
     for uid, identity in identities.items():
         _same_patient(uid, first, identity)
@@ -131,15 +141,19 @@ def _macro(header: Dataset, number: int | None, keyword: str) -> Dataset:
     return Dataset()
 
 
-def _read(frame: Frame) -> Dataset:
+def _read(frame: Frame) -> tuple[Dataset, Copied]:
     try:
         header = dcmread(frame.path, stop_before_pixels=True, force=True)
     except (OSError, InvalidDicomError, EOFError) as error:
         raise ObjectError(frame.sop_instance_uid, f"cannot be read: {error}") from error
+    identity = copied(header)  # before anything looks at its elements and so decodes them
     found = header.get("SOPInstanceUID")
     if found != frame.sop_instance_uid:
         raise ObjectError(frame.sop_instance_uid, f"its file holds the instance {found or 'without a UID'}")
-    return header
+    for keyword in ("SOPClassUID", "StudyInstanceUID", "SeriesInstanceUID"):
+        if not header.get(keyword):
+            raise ObjectError(frame.sop_instance_uid, f"has no {keyword}")
+    return header, identity
 
 
 def _same_patient(uid: str, first: Copied, other: Copied) -> None:

@@ -32,7 +32,8 @@ _CONTEXT = RelationshipTypeValues.HAS_ACQ_CONTEXT
 def encode_report(request: Request, sources: Sources, references: References, evidence: list[Dataset]) -> Dataset:
     """Encode everything found; `evidence` are the SEGs that the groups cite."""
     found = request.findings
-    body = [groups.status_group(request, _summary(request), _comments(request), sources)]
+    summary = _summary(request)
+    body = [groups.status_group(request, summary, _comments(request, summary), sources)]
     body += [groups.classification_group(request, one, sources) for one in found.of(Classification)]
     body += [groups.segment_group(request, one, references, sources) for one in groups.found_segments(request)]
     boxes = enumerate(groups.found_boxes(request), 1)
@@ -54,11 +55,12 @@ def _summary(request: Request) -> Code:
     return concepts.WITH_FINDINGS if seen or only_numbers else concepts.WITHOUT_FINDINGS
 
 
-def _comments(request: Request) -> Iterator[str]:
-    if _summary(request) == concepts.WITHOUT_FINDINGS:
+def _comments(request: Request, summary: Code) -> Iterator[str]:
+    if summary == concepts.WITHOUT_FINDINGS:
         yield "Nothing found"
     for segmentation in request.findings.of(Segmentation):
-        missing = [one.name for one in segmentation.segments if one not in present(segmentation)]
+        here = present(segmentation)
+        missing = [one.name for one in segmentation.segments if one not in here]
         if missing:
             yield f"Not found: {', '.join(missing)}"
     for remark in request.findings.of(Remark):
@@ -131,8 +133,9 @@ def _shared(sources: Sources, modality: str) -> Iterator[CodeContentItem | UIDRe
         name = concept(Code("112227", "DCM", "Frame of Reference UID"))
         yield UIDRefContentItem(name, first.FrameOfReferenceUID, _CONTEXT)
     rows, columns = Code("110910", "DCM", "Pixel Data Rows"), Code("110911", "DCM", "Pixel Data Columns")
-    for size, value in ((rows, first.Rows), (columns, first.Columns)):
-        yield NumContentItem(concept(size), int(value), concept(concepts.PIXELS), relationship_type=_CONTEXT)
+    for size, value in ((rows, first.get("Rows")), (columns, first.get("Columns"))):
+        if value is not None:
+            yield NumContentItem(concept(size), int(value), concept(concepts.PIXELS), relationship_type=_CONTEXT)
 
 
 def _entries(sources: Sources) -> Iterator[ImageContentItem]:

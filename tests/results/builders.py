@@ -1,0 +1,212 @@
+"""Synthetic CT series and radiographs on disk, and findings made by hand for them."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from pydicom import Dataset, FileDataset, dcmread
+from pydicom.dataset import FileMetaDataset
+from pydicom.uid import (
+    UID,
+    ComputedRadiographyImageStorage,
+    CTImageStorage,
+    DigitalXRayImageStorageForPresentation,
+    EnhancedCTImageStorage,
+    ExplicitVRLittleEndian,
+)
+
+from dicom_node.findings import Box, Classification, Code, Detection, ErasedImage, Findings, Segment, Segmentation
+from dicom_node.images import Frame, Stack
+from dicom_node.results.request import EncodedFile, Request
+
+AT = datetime(2026, 3, 4, 5, 6, 7, 890000, tzinfo=UTC)
+STUDY, SERIES, SPACE = "1.2.826.0.1.1", "1.2.826.0.1.2", "1.2.826.0.1.3"
+
+ORGAN = Code("123037004", "SCT", "Anatomical Structure")
+LIVER = Code("10200004", "SCT", "Liver")
+KIDNEY = Code("64033007", "SCT", "Kidney")
+LUNG = Code("39607008", "SCT", "Lung")
+LEFT, RIGHT = Code("7771000", "SCT", "Left"), Code("24028007", "SCT", "Right")
+
+AXIAL = (1, 0, 0, 0, 1, 0)
+NEGATED = (-1, 0, 0, 0, -1, 0)
+OBLIQUE = (0.96, 0.28, 0, -0.28 * 0.8, 0.96 * 0.8, 0.6)
+
+
+def header(sop_class: UID, modality: str, uid: str) -> FileDataset:
+    """Return what every synthetic object has."""
+    meta = FileMetaDataset()
+    meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID = sop_class, UID(uid)
+    meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    dataset = FileDataset("", Dataset(), file_meta=meta, preamble=bytes(128))
+    dataset.SOPClassUID, dataset.SOPInstanceUID = sop_class, uid
+    dataset.StudyInstanceUID, dataset.SeriesInstanceUID = STUDY, SERIES
+    dataset.Modality, dataset.Manufacturer, dataset.SeriesNumber, dataset.InstanceNumber = modality, "Synthetic", 2, 1
+    dataset.PatientName, dataset.PatientID = "Syntheticus^Patiens", "SYN-0001"
+    dataset.PatientBirthDate, dataset.PatientSex, dataset.AccessionNumber, dataset.StudyID = "19700101", "O", "A1", "S1"
+    dataset.StudyDate, dataset.StudyTime, dataset.ReferringPhysicianName = "20260302", "080910", "Synthetica^Medica"
+    dataset.ImageType = ["ORIGINAL", "PRIMARY"]
+    return dataset
+
+
+def add_pixels(dataset: Dataset, pixels: NDArray[Any], bits: int = 12) -> None:
+    """Put native pixels of 16 bits in a data set."""
+    dataset.Rows, dataset.Columns = pixels.shape[-2:]
+    dataset.SamplesPerPixel, dataset.PhotometricInterpretation = (
+        1,
+        dataset.get("PhotometricInterpretation", "MONOCHROME2"),
+    )
+    dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit, dataset.PixelRepresentation = 16, bits, bits - 1, 0
+    dataset.add_new("PixelData", "OW", pixels.astype("<u2").tobytes())
+
+
+def ct_series(
+    folder: Path,
+    *,
+    slices: int = 6,
+    shape: tuple[int, int] = (20, 24),
+    orientation: Sequence[float] = AXIAL,
+    spacing: tuple[float, float] = (0.8, 0.8),
+    step_mm: float = 2.5,
+    reverse: bool = False,
+    shear_mm: float = 0.0,
+    **attributes: Any,
+) -> Stack:
+    """Write a CT series along the normal, or against it where `reverse`; each slice lies `shear_mm` lower."""
+    normal = np.cross(orientation[:3], orientation[3:])
+    frames = []
+    for k in range(slices):
+        uid = f"{SERIES}.{k + 1}"
+        dataset = header(CTImageStorage, "CT", uid)
+        dataset.ImageType = ["ORIGINAL", "PRIMARY", "AXIAL"]
+        position = np.array([-101.5, -90.25, 30.0]) + normal * step_mm * (-k if reverse else k)
+        position += np.array(orientation[3:]) * shear_mm * k
+        dataset.ImagePositionPatient = [f"{value:.6f}" for value in position]
+        dataset.ImageOrientationPatient = [f"{value:.6f}" for value in orientation]
+        dataset.PixelSpacing, dataset.SliceThickness = list(spacing), step_mm
+        dataset.FrameOfReferenceUID, dataset.PositionReferenceIndicator = SPACE, ""
+        dataset.RescaleIntercept, dataset.RescaleSlope, dataset.RescaleType, dataset.KVP = -1024, 1, "HU", 120
+        dataset.AcquisitionNumber, dataset.InstanceNumber = 1, k + 1
+        add_pixels(dataset, np.full(shape, k))
+        frames.append(_save(dataset, folder, attributes))
+    return Stack(STUDY, SERIES, tuple(frames), {})
+
+
+def enhanced_ct(folder: Path, *, frames: int = 6, shape: tuple[int, int] = (20, 24)) -> Stack:
+    """Write one multi-frame CT; the stack holds all frames but the first, in reverse."""
+    dataset = header(EnhancedCTImageStorage, "CT", f"{SERIES}.1")
+    dataset.NumberOfFrames, dataset.FrameOfReferenceUID = frames, SPACE
+    shared = Dataset()
+    shared.PlaneOrientationSequence = [_item(ImageOrientationPatient=list(AXIAL))]
+    shared.PixelMeasuresSequence = [_item(PixelSpacing=[0.8, 0.8], SliceThickness=2.5)]
+    dataset.SharedFunctionalGroupsSequence = [shared]
+    positions = [_item(ImagePositionPatient=[-101.5, -90.25, 2.5 * k]) for k in range(frames)]
+    dataset.PerFrameFunctionalGroupsSequence = [_item(PlanePositionSequence=[one]) for one in positions]
+    add_pixels(dataset, np.zeros((frames, *shape)))
+    frame = _save(dataset, folder, {})
+    numbered = [Frame(frame.path, frame.sop_class_uid, frame.sop_instance_uid, n) for n in range(frames, 1, -1)]
+    return Stack(STUDY, SERIES, tuple(numbered), {})
+
+
+def radiograph(folder: Path, *, sop_class: UID = ComputedRadiographyImageStorage, **attributes: Any) -> Stack:
+    """Write one chest radiograph of 12 bits, MONOCHROME1."""
+    modality = "DX" if sop_class == DigitalXRayImageStorageForPresentation else "CR"
+    dataset = header(sop_class, modality, f"{SERIES}.1")
+    dataset.BodyPartExamined, dataset.ViewPosition = "CHEST", "PA"
+    dataset.PatientOrientation, dataset.PhotometricInterpretation = ["L", "F"], "MONOCHROME1"
+    dataset.ImagerPixelSpacing, dataset.WindowCenter, dataset.WindowWidth = [0.2, 0.2], 2000, 4000
+    dataset.RescaleIntercept, dataset.RescaleSlope, dataset.RescaleType = 0, 1, "US"
+    pixels = np.arange(40 * 36).reshape(40, 36) % 4096
+    add_pixels(dataset, pixels)
+    return Stack(STUDY, SERIES, (_save(dataset, folder, attributes),), {})
+
+
+def findings(*found: Any, **settings: Any) -> Findings:
+    return Findings("organs_ct", "1.2", {"organs-small": "ab" * 32}, settings or {"threshold": 0.5}, found)
+
+
+def organs(shape: tuple[int, ...], *, leftward: bool = True) -> Segmentation:
+    """Return a liver and two kidneys; the left kidney has the greater column where columns grow to the left."""
+    labels = np.zeros(shape, dtype=np.uint8)
+    depth = slice(0, 1) if shape[0] == 1 else slice(1, shape[0] - 1)
+    labels[depth, 2:7, 3:9] = 1
+    labels[depth, 10:14, 2:6] = 3 if leftward else 2
+    labels[depth, 10:14, 15:20] = 2 if leftward else 3
+    segments = (
+        Segment(1, "liver", ORGAN, LIVER, (180, 60, 60)),
+        Segment(2, "left kidney", ORGAN, KIDNEY, (60, 60, 180), LEFT),
+        Segment(3, "right kidney", ORGAN, KIDNEY, (60, 180, 60), RIGHT),
+    )
+    return Segmentation(labels, segments)
+
+
+def lungs(shape: tuple[int, int] = (40, 36)) -> Segmentation:
+    """Return both lungs of a radiograph as one segment without a side."""
+    labels = np.zeros((1, *shape), dtype=np.uint8)
+    labels[0, 5:30, 4:14] = 1
+    labels[0, 5:30, 20:33] = 1
+    return Segmentation(labels, (Segment(1, "lungs", ORGAN, LUNG, (90, 160, 220)),))
+
+
+MARK = Box("L mark", Code("111099", "DCM", "Selected region"), 3, 4, 9.5, 8, 0.93)
+
+
+def erased(stack: Stack) -> ErasedImage:
+    pixels = dcmread(stack.frames[0].path).pixel_array.copy()
+    pixels[4:8, 3:10] = 77
+    return ErasedImage(pixels, (MARK,), "border mean")
+
+
+def marks() -> Detection:
+    return Detection(MARK.code, (MARK,))
+
+
+def contrast() -> Classification:
+    question = Code("C0009924", "UMLS", "Contrast medium")
+    answer = Code("373066001", "SCT", "Yes")
+    return Classification("contrast", question, "enhanced", answer, 0.98, "9 of 9 slices voted", "ContrastBolusAgent")
+
+
+def request(stack: Stack, *found: Any, **changes: Any) -> Request:
+    values: Mapping[str, Any] = {"outputs": ("SEG", "SR", "SC"), "at": AT, "title": "Organs of CT"} | changes
+    return Request(findings(*found), stack, **values)
+
+
+def only(files: Sequence[EncodedFile], kind: str) -> FileDataset:
+    """Read the one file of a kind."""
+    (path,) = [file.path for file in files if file.kind == kind]
+    return dcmread(path)
+
+
+def validator_errors(path: Path | str) -> list[str]:
+    """Return dciodvfy's errors on a file."""
+    if shutil.which("dciodvfy") is None:
+        pytest.skip("dciodvfy is not installed")
+    done = subprocess.run(["dciodvfy", "-new", str(path)], capture_output=True, text=True, check=False)
+    return [line for line in (done.stdout + done.stderr).splitlines() if line.startswith("Error")]
+
+
+def _item(**attributes: Any) -> Dataset:
+    item = Dataset()
+    for keyword, value in attributes.items():
+        setattr(item, keyword, value)
+    return item
+
+
+def _save(dataset: FileDataset, folder: Path, attributes: Mapping[str, Any]) -> Frame:
+    for keyword, value in attributes.items():
+        if value is None:
+            dataset.pop(keyword, None)
+        else:
+            setattr(dataset, keyword, value)
+    path = folder / f"{dataset.SOPInstanceUID}.dcm"
+    dataset.save_as(path, enforce_file_format=True)
+    return Frame(str(path), str(dataset.SOPClassUID), str(dataset.SOPInstanceUID))

@@ -1,0 +1,169 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from highdicom.seg import segread
+from pydicom.uid import DigitalXRayImageStorageForPresentation
+
+from dicom_node.errors import ProofError
+from dicom_node.findings import Segmentation
+from dicom_node.results.encode import encode
+from tests.results import builders
+from tests.results.builders import AXIAL, NEGATED, OBLIQUE, only, request, validator_errors
+
+GEOMETRIES: list[dict[str, Any]] = [
+    {"orientation": AXIAL},
+    {"orientation": AXIAL, "reverse": True},
+    {"orientation": NEGATED},
+    {"orientation": (1, 0, 0, 0, 0, -1)},
+    {"orientation": (0, 1, 0, 0, 0, -1), "reverse": True},
+    {"orientation": OBLIQUE},
+    {"orientation": AXIAL, "spacing": (0.6, 0.9)},
+]
+
+
+def whole(shape: tuple[int, int, int]) -> Segmentation:
+    """Return a lopsided liver, which no mirroring leaves as it is."""
+    found = builders.organs(shape)
+    found.labels[1, 2, 3:20] = 1
+    return Segmentation(np.where(found.labels == 1, 1, 0).astype(np.uint8), found.segments[:1])
+
+
+@pytest.mark.parametrize("geometry", GEOMETRIES)
+def test_every_voxel_lies_where_its_source_does(geometry: dict[str, Any], tmp_path: Path) -> None:
+    stack = builders.ct_series(tmp_path, **geometry)
+    found = whole((6, 20, 24))
+    (file, _) = encode(request(stack, found), tmp_path / "out")
+    written = segread(file.path).get_pixels_by_source_instance(
+        [frame.sop_instance_uid for frame in stack.frames],
+        assert_missing_frames_are_empty=True,
+        combine_segments=True,
+    )
+    assert np.array_equal(written, found.labels)
+    assert validator_errors(file.path) == []
+
+
+def test_sides_stand_beside_the_segments_type(tmp_path: Path) -> None:
+    stack = builders.ct_series(tmp_path)
+    made = only(encode(request(stack, builders.organs((6, 20, 24))), tmp_path / "out"), "SEG")
+    kinds = [item.SegmentedPropertyTypeCodeSequence[0] for item in made.SegmentSequence]
+    assert "SegmentedPropertyTypeModifierCodeSequence" not in kinds[0]
+    assert [kind.SegmentedPropertyTypeModifierCodeSequence[0].CodeMeaning for kind in kinds[1:]] == ["Left", "Right"]
+
+
+def test_a_segment_says_which_algorithm_made_it(tmp_path: Path) -> None:
+    stack = builders.ct_series(tmp_path)
+    made = only(encode(request(stack, builders.organs((6, 20, 24))), tmp_path / "out"), "SEG")
+    segment = made.SegmentSequence[0]
+    algorithm = segment.SegmentationAlgorithmIdentificationSequence[0]
+    assert (segment.SegmentAlgorithmType, algorithm.AlgorithmName, algorithm.AlgorithmVersion) == (
+        *("AUTOMATIC", "organs_ct", "1.2"),
+    )
+    assert algorithm.AlgorithmFamilyCodeSequence[0].CodeValue == "123110"
+    assert "threshold=0.5" in algorithm.AlgorithmParameters
+    assert len(segment.RecommendedDisplayCIELabValue) == 3
+
+
+def test_empty_frames_are_left_out_unless_asked_for(tmp_path: Path) -> None:
+    stack = builders.ct_series(tmp_path)
+    found = whole((6, 20, 24))
+    counts = [
+        only(encode(request(stack, found, empty_frames=keep), tmp_path / str(keep)), "SEG").NumberOfFrames
+        for keep in (False, True)
+    ]
+    assert counts == [4, 6]
+
+
+def test_a_segment_without_a_pixel_is_left_out(tmp_path: Path) -> None:
+    stack = builders.ct_series(tmp_path)
+    found = builders.organs((6, 20, 24))
+    found.labels[found.labels == 2] = 0
+    made = only(encode(request(stack, found), tmp_path / "out"), "SEG")
+    assert [item.SegmentLabel for item in made.SegmentSequence] == ["liver", "right kidney"]
+
+
+def test_an_empty_label_map_gives_no_seg(tmp_path: Path) -> None:
+    stack = builders.ct_series(tmp_path)
+    found = builders.organs((6, 20, 24))
+    found.labels[:] = 0
+    assert [file.kind for file in encode(request(stack, found), tmp_path / "out")] == ["SR"]
+
+
+def test_a_label_without_a_segment_is_refused(tmp_path: Path) -> None:
+    stack = builders.ct_series(tmp_path)
+    found = builders.organs((6, 20, 24))
+    found.labels[0, 0, 0] = 9
+    with pytest.raises(ProofError, match=r"labels \[9\]"):
+        encode(request(stack, found), tmp_path / "out")
+
+
+@pytest.mark.parametrize("shape", [(6, 24, 20), (5, 20, 24)])
+def test_a_label_map_off_the_sources_grid_is_refused(shape: tuple[int, int, int], tmp_path: Path) -> None:
+    stack = builders.ct_series(tmp_path)
+    with pytest.raises(ProofError, match=r"its source \(6, 20, 24\)"):
+        encode(request(stack, whole(shape)), tmp_path / "out")
+
+
+def test_slices_without_a_frame_of_reference_are_refused(tmp_path: Path) -> None:
+    stack = builders.ct_series(tmp_path, FrameOfReferenceUID=None)
+    with pytest.raises(ProofError, match="6 frames without a frame of reference"):
+        encode(request(stack, whole((6, 20, 24))), tmp_path / "out")
+
+
+def test_one_slice_alone_is_segmented(tmp_path: Path) -> None:
+    stack = builders.ct_series(tmp_path, slices=1)
+    made = only(encode(request(stack, builders.organs((1, 20, 24))), tmp_path / "out"), "SEG")
+    assert made.NumberOfFrames == 3
+    assert validator_errors(str(made.filename)) == []
+
+
+def test_a_sheared_stack_keeps_its_place(tmp_path: Path) -> None:
+    stack = builders.ct_series(tmp_path, shear_mm=0.7)
+    assert encode(request(stack, builders.organs((6, 20, 24))), tmp_path / "out")
+
+
+def test_frames_of_a_multi_frame_source_are_cited_by_number(tmp_path: Path) -> None:
+    stack = builders.enhanced_ct(tmp_path)
+    made = only(encode(request(stack, whole((5, 20, 24))), tmp_path / "out"), "SEG")
+    cited = {
+        (float(groups.PlanePositionSequence[0].ImagePositionPatient[2]), item.ReferencedFrameNumber)
+        for groups in made.PerFrameFunctionalGroupsSequence
+        for item in groups.DerivationImageSequence[0].SourceImageSequence
+    }
+    assert cited == {(7.5, 4), (5.0, 3), (10.0, 5)}
+    assert len(made.ReferencedSeriesSequence[0].ReferencedInstanceSequence) == 1
+    assert validator_errors(str(made.filename)) == []
+
+
+@pytest.mark.parametrize("orientation", [["L", "F"], None])
+def test_a_radiograph_has_no_plane_and_keeps_its_orientation(orientation: list[str] | None, tmp_path: Path) -> None:
+    stack = builders.radiograph(tmp_path, PatientOrientation=orientation, PixelSpacing=[0.2, 0.2])
+    made = only(encode(request(stack, builders.lungs()), tmp_path / "out"), "SEG")
+    groups = (made.SharedFunctionalGroupsSequence[0], made.PerFrameFunctionalGroupsSequence[0])
+    assert not any("Plane" in element.keyword or "Measures" in element.keyword for one in groups for element in one)
+    assert "FrameOfReferenceUID" not in made
+    assert (list(made.PatientOrientation or []) or None) == orientation
+    assert np.array_equal(made.pixel_array, builders.lungs().labels[0])
+    assert validator_errors(str(made.filename)) == []
+
+
+def test_a_digital_radiograph_with_a_frame_of_reference_has_no_plane_either(tmp_path: Path) -> None:
+    stack = builders.radiograph(
+        tmp_path, sop_class=DigitalXRayImageStorageForPresentation, FrameOfReferenceUID=builders.SPACE
+    )
+    made = only(encode(request(stack, builders.lungs()), tmp_path / "out"), "SEG")
+    assert "FrameOfReferenceUID" not in made
+
+
+def test_lossy_compression_of_the_source_is_said(tmp_path: Path) -> None:
+    lossy: dict[str, Any] = {
+        "LossyImageCompression": "01",
+        "LossyImageCompressionRatio": 10,
+        "LossyImageCompressionMethod": "ISO_10918_1",
+    }
+    stack = builders.radiograph(tmp_path, **lossy)
+    made = only(encode(request(stack, builders.lungs()), tmp_path / "out"), "SEG")
+    assert (made.LossyImageCompression, made.LossyImageCompressionRatio) == ("01", 10)

@@ -1,0 +1,151 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from highdicom.sr import srread
+from pydicom import Dataset, FileDataset
+
+from dicom_node.errors import ProofError
+from dicom_node.findings import Code, Detection, Measurement, Remark
+from dicom_node.images import Stack
+from dicom_node.results.encode import encode
+from tests.results import builders
+from tests.results.builders import only, request, validator_errors
+
+VOLUME = Code("118565006", "SCT", "Volume")
+AREA = Code("42798000", "SCT", "Area")
+CM3, CM2 = Code("cm3", "UCUM", "cubic centimeter"), Code("cm2", "UCUM", "square centimeter")
+
+
+def report(stack: Stack, tmp_path: Path, *found: Any, **changes: Any) -> FileDataset:
+    made = only(encode(request(stack, *found, **changes), tmp_path / "out"), "SR")
+    assert validator_errors(str(made.filename)) == []
+    return made
+
+
+def groups(made: Dataset) -> list[Dataset]:
+    return list(made.ContentSequence[-1].ContentSequence)
+
+
+def texts(group: Dataset) -> list[str]:
+    return [
+        item.TextValue for item in group.ContentSequence if item.ConceptNameCodeSequence[0].CodeMeaning == "Comment"
+    ]
+
+
+def answers(group: Dataset) -> dict[str, str]:
+    return {
+        item.ConceptNameCodeSequence[0].CodeMeaning: item.ConceptCodeSequence[0].CodeMeaning
+        for item in group.ContentSequence
+        if item.ValueType == "CODE"
+    }
+
+
+@pytest.fixture
+def ct(tmp_path: Path) -> Stack:
+    return builders.ct_series(tmp_path)
+
+
+def test_a_report_is_complete_preliminary_and_unverified(ct: Stack, tmp_path: Path) -> None:
+    made = report(ct, tmp_path, builders.contrast())
+    assert (made.CompletionFlag, made.PreliminaryFlag, made.VerificationFlag) == (
+        "COMPLETE",
+        "PRELIMINARY",
+        "UNVERIFIED",
+    )
+    assert made.ContentTemplateSequence[0].TemplateIdentifier == "1500"
+    series = made.CurrentRequestedProcedureEvidenceSequence[0].ReferencedSeriesSequence[0]
+    assert len(series.ReferencedSOPSequence) == 6
+
+
+def test_an_answer_stands_with_its_probability_and_the_headers_claim(ct: Stack, tmp_path: Path) -> None:
+    _, group = groups(report(ct, tmp_path, builders.contrast()))
+    (number,) = [item.MeasuredValueSequence[0] for item in group.ContentSequence if item.ValueType == "NUM"]
+    assert answers(group)["Contrast medium"] == "Yes"
+    assert (number.NumericValue, number.MeasurementUnitsCodeSequence[0].CodeValue) == (0.98, "1")
+    assert texts(group) == ["9 of 9 slices voted", "The header says: ContrastBolusAgent"]
+    assert sum(item.ValueType == "IMAGE" for item in group.ContentSequence) == 6
+
+
+def test_a_volume_is_of_the_segment_that_the_seg_tracks(ct: Stack, tmp_path: Path) -> None:
+    volume = Measurement(VOLUME, 12.5, CM3, "left kidney")
+    files = encode(request(ct, builders.organs((6, 20, 24)), volume), tmp_path / "out")
+    content: Any = srread(files[-1].path).content
+    tracked = {str(item.TrackingUID): item.SegmentNumber for item in only(files, "SEG").SegmentSequence}
+    found = {one.tracking_uid: one for one in content.get_volumetric_roi_measurement_groups()}
+    assert set(found) == set(tracked)
+    measured = {tracked[uid]: [one.value for one in group.get_measurements()] for uid, group in found.items()}
+    assert measured == {1: [], 2: [12.5], 3: []}
+
+
+def test_a_side_is_the_modifier_of_the_finding_site(ct: Stack, tmp_path: Path) -> None:
+    made = report(ct, tmp_path, builders.organs((6, 20, 24)))
+    sides = [
+        item.ContentSequence[0].ConceptCodeSequence[0].CodeMeaning
+        for group in groups(made)
+        for item in group.ContentSequence
+        if item.ConceptNameCodeSequence[0].CodeMeaning == "Finding Site"
+    ]
+    assert sides == ["Left", "Right"]
+
+
+def test_an_area_of_a_radiograph_cites_the_seg_frame(tmp_path: Path) -> None:
+    stack = builders.radiograph(tmp_path)
+    made = report(stack, tmp_path, builders.lungs(), Measurement(AREA, 310.0, CM2, "lungs"))
+    content: Any = srread(str(made.filename)).content
+    (group,) = content.get_planar_roi_measurement_groups()
+    assert group.reference_type.meaning == "Referenced Segmentation Frame"
+    assert [one.value for one in group.get_measurements()] == [310.0]
+
+
+def test_segments_are_reported_without_a_seg_too(ct: Stack, tmp_path: Path) -> None:
+    volume = Measurement(VOLUME, 12.5, CM3, "liver")
+    made = report(ct, tmp_path, builders.organs((6, 20, 24)), volume, outputs=("SR",))
+    assert [answers(group).get("Finding") for group in groups(made)] == [None, "Liver", "Kidney", "Kidney"]
+
+
+def test_a_box_is_outlined_along_its_edges(tmp_path: Path) -> None:
+    made = report(builders.radiograph(tmp_path), tmp_path, builders.marks())
+    (region,) = [item for item in groups(made)[1].ContentSequence if item.ValueType == "SCOORD"]
+    assert region.GraphicType == "POLYLINE"
+    assert list(region.GraphicData) == [3, 4, 9.5, 4, 9.5, 8, 3, 8, 3, 4]
+
+
+def test_an_erased_mark_is_reported_once(tmp_path: Path) -> None:
+    stack = builders.radiograph(tmp_path)
+    assert len(groups(report(stack, tmp_path, builders.erased(stack)))) == 2
+    assert len(groups(report(stack, tmp_path / "both", builders.marks(), builders.erased(stack)))) == 2
+
+
+def test_a_box_on_one_of_many_slices_is_refused(ct: Stack, tmp_path: Path) -> None:
+    with pytest.raises(ProofError, match="a stack of one frame, got 6"):
+        encode(request(ct, builders.marks()), tmp_path / "out")
+
+
+def test_nothing_found_is_said(tmp_path: Path) -> None:
+    empty = Detection(builders.MARK.code, ())
+    (group,) = groups(report(builders.radiograph(tmp_path), tmp_path, empty))
+    assert answers(group)["CAD Processing and Findings Summary"] == "All algorithms succeeded; without findings"
+    assert texts(group) == ["Nothing found"]
+
+
+def test_segments_not_found_are_named(ct: Stack, tmp_path: Path) -> None:
+    found = builders.organs((6, 20, 24))
+    found.labels[found.labels == 2] = 0
+    assert texts(groups(report(ct, tmp_path, found))[0]) == ["Not found: left kidney"]
+
+
+def test_remarks_and_numbers_of_the_whole_image_stand_first(ct: Stack, tmp_path: Path) -> None:
+    remark = Remark("outside the trained body region")
+    (group,) = groups(report(ct, tmp_path, Measurement(VOLUME, 3.0, CM3), remark))
+    assert texts(group) == ["outside the trained body region"]
+    assert answers(group)["CAD Processing and Findings Summary"] == "All algorithms succeeded; with findings"
+    assert any(item.ValueType == "NUM" for item in group.ContentSequence)
+
+
+def test_frames_of_a_multi_frame_source_are_cited_by_number(tmp_path: Path) -> None:
+    made = report(builders.enhanced_ct(tmp_path), tmp_path, builders.contrast())
+    (image,) = [item for item in groups(made)[1].ContentSequence if item.ValueType == "IMAGE"]
+    assert list(image.ReferencedSOPSequence[0].ReferencedFrameNumber) == [6, 5, 4, 3, 2]
