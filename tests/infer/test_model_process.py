@@ -1,0 +1,91 @@
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from dicom_node.config import Config, load_config
+from dicom_node.errors import ModelError
+from dicom_node.findings import Segmentation, load_findings
+from dicom_node.images import Stack
+from dicom_node.imaging import split
+from dicom_node.infer.process import ModelProcess
+from tests.support.dicom import encoded, radiograph
+
+Start = Callable[[str], ModelProcess]
+
+
+def configured(folder: Path, section: str) -> Config:
+    path = folder / "config.toml"
+    path.write_text(section)
+    return load_config(path)
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    started: list[ModelProcess] = []
+
+    def with_settings(settings: str) -> ModelProcess:
+        text = f'[pipelines.one]\nuse = "tests.support.stand_in:StandIn"\n{settings}\n'
+        started.append(ModelProcess(configured(tmp_path, text)))
+        return started[-1]
+
+    yield with_settings
+    for process in started:
+        process.close()
+
+
+@pytest.fixture
+def stack(tmp_path: Path) -> Stack:
+    path = tmp_path / "image.dcm"
+    path.write_bytes(encoded(radiograph("1.2.3", "1.2.3.4")))
+    (found,) = split("1.2.3", "1.2.3.4", [(str(path), "SCANNER")]).stacks
+    return found
+
+
+def test_findings_are_on_disk_when_it_answers(start: Start, stack: Stack, tmp_path: Path) -> None:
+    answer = start("").run("one", stack, tmp_path / "findings.npz")
+    assert (answer.refused, answer.problem, answer.title) == ("", "", "Stand-in")
+    assert load_findings(tmp_path / "findings.npz").of(Segmentation)[0].labels.any()
+
+
+def test_a_refusal_is_an_answer(start: Start, stack: Stack, tmp_path: Path) -> None:
+    models = start('declines = "too dark"')
+    assert models.run("one", stack, tmp_path / "findings.npz").refused == "too dark"
+    assert models.refusals(stack) == {"one": "too dark"}
+
+
+def test_a_process_that_dies_fails_the_run_and_the_next_one_runs(start: Start, stack: Stack, tmp_path: Path) -> None:
+    switch = tmp_path / "die"
+    switch.touch()
+    models = start(f'dies_while = "{switch}"')
+    with pytest.raises(ModelError, match="one: the model process was ended by SIGKILL"):
+        models.run("one", stack, tmp_path / "findings.npz")
+    switch.unlink()
+    assert not models.run("one", stack, tmp_path / "findings.npz").problem
+
+
+def test_one_that_takes_too_long_is_ended(start: Start, stack: Stack, tmp_path: Path) -> None:
+    models = start("seconds = 60\ntimeout_s = 0.5")
+    with pytest.raises(ModelError, match=r"no answer within 0\.5 s"):
+        models.run("one", stack, tmp_path / "findings.npz")
+
+
+@pytest.mark.parametrize(
+    ("section", "problem"),
+    [
+        ("[pipelines.one]\nuse = 'nowhere:Nothing'", "cannot import 'nowhere'"),
+        ("[pipelines.one]\nuse = 'tests.support.stand_in:StandIn'\nsecnds = 3", "secnds: Extra inputs"),
+        ("[pipelines.one]\nuse = 'tests.support.stand_in'", "has 2 pipelines"),
+        ("[pipelines.one]\nuse = 'pipelines.lung_cxr:LungCXR'", "no weights for one"),
+        ("[pipelines.one]\nuse = 'pipelines.lung_cxr:LungCXR'\nweights = 'gone'", "'gone' is not in"),
+        ("[pipelines.one]\nuse = 'tests.support.stand_in:StandIn'", ""),
+    ],
+)
+def test_check_says_what_is_wrong_with_a_section(tmp_path: Path, section: str, problem: str) -> None:
+    models = ModelProcess(configured(tmp_path, section))
+    try:
+        found = models.check()["one"]
+    finally:
+        models.close()
+    assert problem in found
+    assert bool(problem) == bool(found)

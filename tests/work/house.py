@@ -1,0 +1,168 @@
+"""A node's work room without processes: real catalog, files and associations; models and the queue are stand-ins."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydicom import FileDataset
+from sqlalchemy import select
+
+from dicom_node.catalog import Catalog, Instance, Series, Stack, Study
+from dicom_node.config import Config, load_config
+from dicom_node.errors import ModelError
+from dicom_node.findings import Classification, Code, Findings, Segment, Segmentation, save_findings
+from dicom_node.images import Stack as Content
+from dicom_node.infer.process import Answer
+from dicom_node.work.delivering import Delivering
+from dicom_node.work.durable import Body
+from dicom_node.work.judging import Judging
+from dicom_node.work.processing import Processing
+from dicom_node.work.reconciler import Reconciler
+from dicom_node.work.running import Running
+from dicom_node.work.splitting import Splitting
+from tests.support.dicom import encoded
+
+CODE = Code("39607008", "SCT", "Lung")
+ORGAN = Code("123037004", "SCT", "Anatomical structure")
+
+
+class Models:
+    """Answers for pipelines: "contrast" classifies as told, anything else marks the first pixels; or raises."""
+
+    def __init__(self) -> None:
+        self.contrast: Answer | str = "enhanced"
+        self.declined: Mapping[str, str] = {}
+        self.broken: set[str] = set()
+        self.ran: list[str] = []
+
+    def refusals(self, _stack: Content) -> Mapping[str, str]:
+        return self.declined
+
+    def run(self, pipeline: str, stack: Content, out: Path) -> Answer:
+        self.ran.append(pipeline)
+        if pipeline in self.broken:
+            raise ModelError(f"{pipeline}: the model process was ended by SIGSEGV")
+        if pipeline == "contrast" and isinstance(self.contrast, Answer):
+            return self.contrast
+        found = self._contrast() if pipeline == "contrast" else _mark(stack)
+        save_findings(Findings(pipeline, "1", {"w": "ab"}, {}, (found,)), out)
+        return Answer(title=pipeline)
+
+    def _contrast(self) -> Classification:
+        return Classification("contrast", CODE, str(self.contrast), CODE, 0.9)
+
+
+class Queue:
+    """Keeps jobs in memory and runs them when told."""
+
+    def __init__(self, bodies: Mapping[str, Body]) -> None:
+        self._bodies = bodies
+        self._waiting: dict[str, tuple[str, Sequence[str]]] = {}
+        self._known: set[str] = set()
+        self.lost = False  # whether jobs vanish instead of running
+
+    def live(self) -> set[str]:
+        return set(self._waiting)
+
+    def known(self, job_id: str) -> bool:
+        return job_id in self._known
+
+    def enqueue(self, job_id: str, _queue: str, kind: str, args: Sequence[str], _priority: int) -> None:
+        self._known.add(job_id)
+        self._waiting[job_id] = (kind, args)
+
+    def run_all(self) -> None:
+        jobs, self._waiting = self._waiting, {}
+        for kind, args in jobs.values():
+            if not self.lost:
+                self._bodies[kind](lambda _name, function, *given: function(*given), *args)
+
+
+class House:
+    """One storage folder, catalog and reconciler."""
+
+    def __init__(self, folder: Path, text: str) -> None:
+        (folder / "config.toml").write_text(text)
+        self.config: Config = load_config(folder / "config.toml")
+        self.config.storage_folder.mkdir()
+        self.catalog = Catalog(self.config.catalog_url)
+        self.catalog.migrate()
+        self.models = Models()
+        running = Running(self.config, self.catalog, self.models)
+        self._splitting = Splitting(self.config, self.catalog)
+        self.queue = Queue(
+            {
+                "split": self._splitting,
+                "judge": Judging(self.config, self.catalog, self.models, running),
+                "process": Processing(self.config, self.catalog, running),
+                "deliver": Delivering(self.config, self.catalog),
+            }
+        )
+        self.given_up: list[tuple[str, str]] = []
+        self._reconciler = Reconciler(self.config, self.catalog, self.queue, self._give_up)  # type: ignore[arg-type]
+
+    def put(self, *objects: FileDataset, age_s: float = 3600.0) -> None:
+        """Lay objects on disk with their rows, as if received so long ago."""
+        at = time.time() - age_s
+        with self.catalog.write() as session:
+            for one in objects:
+                path = Path("storage") / one.StudyInstanceUID / one.SeriesInstanceUID / f"{one.SOPInstanceUID}.dcm"
+                whole = self.config.storage_folder / path
+                whole.parent.mkdir(parents=True, exist_ok=True)
+                whole.write_bytes(encoded(one))
+                session.merge(Study(uid=one.StudyInstanceUID, first_at=at, last_at=at))
+                session.flush()
+                series = session.get(Series, one.SeriesInstanceUID)
+                if series is None:
+                    series = Series(uid=one.SeriesInstanceUID, study_uid=one.StudyInstanceUID, last_at=at, arrived=0)
+                    session.add(series)
+                series.arrived, series.last_at = series.arrived + 1, at
+                session.flush()
+                session.add(_row(one, str(path), at))
+
+    def settle(self, ticks: int = 12) -> list[Stack]:
+        """Reconcile and run jobs so many times; returns every stack in order of its making."""
+        for _ in range(ticks):
+            self._reconciler.tick()
+            self.queue.run_all()
+        return self.stacks()
+
+    def stacks(self) -> list[Stack]:
+        """Return every stack, the oldest generation first."""
+        with self.catalog.read() as session:
+            return list(session.scalars(select(Stack).order_by(Stack.series_uid, Stack.generation, Stack.number)).all())
+
+    def rows(self, table: Any) -> list[Any]:
+        """Return every row of a table."""
+        with self.catalog.read() as session:
+            return list(session.scalars(select(table)).all())
+
+    def _give_up(self, kind: str, args: Sequence[str], error: str) -> None:
+        self.given_up.append((kind, error))
+        if kind == "split":
+            self._splitting.failed(args[0], args[1], error)
+
+
+def _row(one: FileDataset, path: str, at: float) -> Instance:
+    return Instance(
+        uid=one.SOPInstanceUID,
+        series_uid=one.SeriesInstanceUID,
+        sop_class_uid=one.SOPClassUID,
+        transfer_syntax_uid=one.file_meta.TransferSyntaxUID,
+        path=path,
+        size=1,
+        sha256="",
+        caller="SCANNER",
+        at=at,
+    )
+
+
+def _mark(stack: Content) -> Segmentation:
+    rows, columns = int(stack.number("Rows") or 0), int(stack.number("Columns") or 0)
+    labels = np.zeros((len(stack.frames), rows, columns), np.uint8)
+    labels[:, :4, :4] = 1
+    return Segmentation(labels, (Segment(1, "corner", ORGAN, CODE, (80, 160, 240)),))
