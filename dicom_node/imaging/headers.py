@@ -6,16 +6,19 @@ or an order; long free text (LT, UT) is left out for the same reason, and so are
 
 from __future__ import annotations
 
+import contextlib
 import enum
 import functools
+import math
 import re
 import struct
+import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TypeAlias
 
 from pydicom import Dataset, dcmread
 from pydicom.datadict import dictionary_has_tag, dictionary_VR, keyword_for_tag
-from pydicom.errors import InvalidDicomError
+from pydicom.errors import BytesLengthException, InvalidDicomError
 from pydicom.tag import Tag
 
 from dicom_node.errors import ObjectError
@@ -24,8 +27,21 @@ from dicom_node.images import Facts, FactValue
 Values: TypeAlias = Mapping[str, tuple[FactValue, ...]]
 """Keyword -> its values in stored order, repeats kept: (0.5, 0.5) is a PixelSpacing."""
 
-MALFORMED = (ValueError, TypeError, AttributeError, KeyError, LookupError, OverflowError, NotImplementedError, EOFError)
-"""What pydicom raises for bytes that are not what their attribute should hold."""
+MALFORMED = (
+    ArithmeticError,
+    AttributeError,
+    BytesLengthException,
+    EOFError,
+    LookupError,
+    NotImplementedError,
+    OSError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+    struct.error,
+    zlib.error,
+)
+"""What pydicom and its decoders raise for bytes that are not what they should be."""
 
 _DEFER_BYTES = 64 * 1024  # private blobs above this stay on disk
 _NUMBERS = frozenset({"DS", "IS", "FD", "FL", "SS", "US", "SL", "UL", "SV", "UV", "US or SS"})
@@ -65,21 +81,27 @@ class _Role(enum.Enum):
     LEFT_OUT = enum.auto()
 
 
+@contextlib.contextmanager
+def naming(name: str, problem: str) -> Iterator[None]:
+    """Turn whatever malformed bytes raise into an ObjectError that names the object."""
+    try:
+        yield
+    except InvalidDicomError as error:
+        raise ObjectError(name, "not a DICOM file") from error
+    except MALFORMED as error:
+        said = getattr(error, "strerror", None) or " ".join(str(error).split()) or type(error).__name__
+        raise ObjectError(name, f"{problem}: {said}") from error
+
+
 def read_header(path: str) -> Dataset:
     """Read a file up to its pixels.
 
     Raises:
         ObjectError: naming the path, when it is not a DICOM object with a SOP Class and SOP Instance UID.
     """
-    try:
+    with naming(path, "its header cannot be read"):
         dataset = dcmread(path, stop_before_pixels=True, defer_size=_DEFER_BYTES)
         identified = dataset.get("SOPClassUID") and dataset.get("SOPInstanceUID")
-    except InvalidDicomError as error:
-        raise ObjectError(path, "not a DICOM file") from error
-    except OSError as error:
-        raise ObjectError(path, f"cannot be read: {error.strerror or error}") from error
-    except (*MALFORMED, struct.error) as error:
-        raise ObjectError(path, f"its header cannot be read: {error}") from error
     if not identified:
         raise ObjectError(path, "names no SOP Class or SOP Instance UID")
     return dataset
@@ -97,7 +119,7 @@ def values_of(dataset: Dataset) -> Values:
 def frame_values(dataset: Dataset, number: int) -> Values:
     """Return the values of one frame's own functional groups; `number` counts from 1."""
     found: dict[str, tuple[FactValue, ...]] = {}
-    items = _items(dataset, "PerFrameFunctionalGroupsSequence")
+    items = dataset.get("PerFrameFunctionalGroupsSequence") or ()
     if number <= len(items):
         _add_groups(items[number - 1], found)
     return found
@@ -169,16 +191,18 @@ def _plain(dataset: Dataset, keyword: str, role: _Role) -> Iterator[FactValue]:
         value = bytes(getattr(raw, "value", b"") or b"").decode("latin-1")
     several = value if isinstance(value, Iterable) and not isinstance(value, (str, bytes)) else (value,)
     for one in several:
-        text = "" if one is None else str(one).strip(" \0")
+        text = "" if one is None else str(one).replace("\0", "").strip()
         if text:
             yield _as_number(one, text) if role is _Role.NUMBER else text
 
 
 def _as_number(value: object, text: str) -> FactValue:
+    """Return a number where it is one; JSON has no other than finite numbers."""
     try:
-        return float(value)  # type: ignore[arg-type]  # whatever is no number raises
+        number = float(value)  # type: ignore[arg-type]  # whatever is no number raises
     except (TypeError, ValueError):
         return text
+    return number if math.isfinite(number) else text
 
 
 @functools.cache

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from numpy.typing import NDArray
 from pydicom import Dataset, dcmread
-from pydicom.errors import InvalidDicomError
 from pydicom.pixels.utils import iter_pixels
 
 from dicom_node.errors import ObjectError
 from dicom_node.images import Frame
-from dicom_node.imaging.headers import MALFORMED
-
-_UNDECODABLE = (*MALFORMED, RuntimeError, OSError, struct.error)
-"""What pydicom and its decoders raise for pixel data that is cut short or spoilt."""
+from dicom_node.imaging.headers import naming
 
 
 def read_object(frame: Frame) -> Dataset:
@@ -25,13 +20,9 @@ def read_object(frame: Frame) -> Dataset:
     Raises:
         ObjectError: naming the SOP Instance, when its file is gone or is no longer the same object.
     """
-    try:
+    with naming(frame.sop_instance_uid, "its file cannot be read"):
         dataset = dcmread(frame.path)
         found = str(dataset.get("SOPInstanceUID", ""))
-    except InvalidDicomError as error:
-        raise ObjectError(frame.sop_instance_uid, "its file is not DICOM") from error
-    except _UNDECODABLE as error:
-        raise ObjectError(frame.sop_instance_uid, f"its file cannot be read: {error}") from error
     if found != frame.sop_instance_uid:
         raise ObjectError(frame.sop_instance_uid, f"its file holds {found or 'another object'} now")
     return dataset
@@ -43,13 +34,6 @@ def stored_pixels(dataset: Dataset, frames: Sequence[Frame]) -> Iterator[NDArray
     Raises:
         ObjectError: naming the SOP Instance, when pixel data is missing, cut short or cannot be decoded.
     """
-    name = frames[0].sop_instance_uid
     indices = [(frame.number or 1) - 1 for frame in frames]
-    try:
+    with naming(frames[0].sop_instance_uid, "its pixel data cannot be decoded"):
         yield from iter_pixels(dataset, indices=indices)
-    except _UNDECODABLE as error:
-        raise ObjectError(name, f"its pixel data cannot be decoded: {_one_line(error)}") from error
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split()) or type(error).__name__

@@ -15,10 +15,10 @@ from pydicom.uid import (
     DigitalXRayImageStorageForProcessing,
 )
 
-from dicom_node.errors import ObjectError, RefusalError
+from dicom_node.errors import RefusalError
 from dicom_node.images import Radiograph, Stack
 from dicom_node.imaging.geometry import numbers
-from dicom_node.imaging.headers import MALFORMED, values_of
+from dicom_node.imaging.headers import naming, values_of
 from dicom_node.imaging.pixels import read_object, stored_pixels
 
 _FOR_PROCESSING = frozenset(
@@ -47,15 +47,13 @@ def read_radiograph(stack: Stack) -> Radiograph:
         raise RefusalError(f"{len(stack.frames)} frames in one stack; a radiograph is one")
     (frame,) = stack.frames
     dataset = read_object(frame)
-    _refuse(dataset)
+    with naming(frame.sop_instance_uid, "its header cannot be read"):
+        _refuse(dataset)
     (stored,) = stored_pixels(dataset, stack.frames)
     if stored.ndim != 2:
         raise RefusalError("its pixels are in colour; a radiograph is grey")
-    try:
-        picture = _picture(dataset, stored)
-    except MALFORMED as error:
-        raise ObjectError(frame.sop_instance_uid, f"its look-up table or window cannot be used: {error}") from error
-    return Radiograph(stored, picture, _spacing_mm(dataset), stack)
+    with naming(frame.sop_instance_uid, "its look-up table or window cannot be used"):
+        return Radiograph(stored, _picture(dataset, stored), _spacing_mm(dataset), stack)
 
 
 def _refuse(dataset: Dataset) -> None:

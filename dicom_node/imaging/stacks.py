@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 from pydicom import Dataset
@@ -11,12 +11,13 @@ from pydicom import Dataset
 from dicom_node.errors import ObjectError
 from dicom_node.images import Facts, FactValue, Frame, Stack
 from dicom_node.imaging.geometry import plane_name
-from dicom_node.imaging.headers import Values, frame_values, merged, read_header, values_of
+from dicom_node.imaging.headers import Values, frame_values, merged, naming, read_header, values_of
 from dicom_node.imaging.kinds import STANDING_ALONE, object_kind, stack_kind
 from dicom_node.imaging.separate import Item, in_order, separate
 from dicom_node.uids import digest
 
 _OUR_NAME = "dicom-node"
+_MAX_FRAMES = 100_000  # a spoilt header that says more would fill the memory
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -75,17 +76,25 @@ class _Object:
 
 
 def _open(path: str) -> _Object:
-    """Read one header; an object that is no image, or is not cut into frames, gives one item."""
+    """Read one header."""
     header = read_header(path)
-    shared = values_of(header)
+    with naming(path, "its header cannot be read"):
+        shared = values_of(header)
+        items = tuple(_items(path, header, shared))
+        return _Object(str(header.SOPInstanceUID), items, _is_ours(header))
+
+
+def _items(path: str, header: Dataset, shared: Values) -> Iterator[Item]:
+    """Yield one item per frame; an object that is no image, or is not cut into frames, gives one."""
     count = int(_first_number(shared, "NumberOfFrames", 1))
     whole = count <= 1 and "PerFrameFunctionalGroupsSequence" not in header
     if whole or object_kind(shared) == "non-image":
-        items = [Item(_frame(path, header, None), shared, {})]
-    else:
-        numbers = range(1, max(count, 1) + 1)
-        items = [Item(_frame(path, header, number), shared, frame_values(header, number)) for number in numbers]
-    return _Object(str(header.SOPInstanceUID), tuple(items), _is_ours(header))
+        yield Item(_frame(path, header, None), shared, {})
+        return
+    if count > _MAX_FRAMES:
+        raise ObjectError(path, f"says that it has {count} frames, more than the {_MAX_FRAMES} that are read")
+    for number in range(1, max(count, 1) + 1):
+        yield Item(_frame(path, header, number), shared, frame_values(header, number))
 
 
 def _frame(path: str, header: Dataset, number: int | None) -> Frame:

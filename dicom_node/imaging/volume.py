@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydicom import Dataset
 
 from dicom_node.errors import GeometryError, ObjectError
 from dicom_node.images import Frame, Stack, Volume
 from dicom_node.imaging.geometry import SAME_POSITION_MM, Plane, numbers, plane_of
-from dicom_node.imaging.headers import Values, frame_values, values_of
+from dicom_node.imaging.headers import Values, frame_values, naming, values_of
 from dicom_node.imaging.pixels import read_object, stored_pixels
 
 _TILT_DEGREES = 1.0  # between the slice normal and the line through the slices' positions
@@ -51,12 +52,18 @@ def _frames(stack: Stack) -> Iterator[tuple[Frame, Values, NDArray[Any]]]:
     for _, together in itertools.groupby(stack.frames, key=lambda frame: frame.path):
         frames = list(together)
         dataset = read_object(frames[0])
-        if dataset.get("ModalityLUTSequence"):
-            raise ObjectError(frames[0].sop_instance_uid, "has a Modality LUT, not a rescale slope and intercept")
-        shared = values_of(dataset)
+        shared = _shared(frames[0], dataset)
         for frame, stored in zip(frames, stored_pixels(dataset, frames), strict=True):
-            own = frame_values(dataset, frame.number) if frame.number else {}
+            with naming(frame.sop_instance_uid, "its header cannot be read"):
+                own = frame_values(dataset, frame.number) if frame.number else {}
             yield frame, {**own, **shared}, stored
+
+
+def _shared(frame: Frame, dataset: Dataset) -> Values:
+    with naming(frame.sop_instance_uid, "its header cannot be read"):
+        if dataset.get("ModalityLUTSequence"):
+            raise ObjectError(frame.sop_instance_uid, "has a Modality LUT, not a rescale slope and intercept")
+        return values_of(dataset)
 
 
 def _check_size(frame: Frame, stored: NDArray[Any], array: NDArray[np.float32]) -> None:

@@ -7,7 +7,18 @@ import pytest
 from pydicom import Dataset, uid
 
 from dicom_node.imaging import split, stack_id
-from tests.imaging.objects import AXIAL, CORONAL, SAGITTAL, ct, ct_series, multi_frame_ct, only, radiograph, stacks
+from tests.imaging.objects import (
+    AXIAL,
+    CORONAL,
+    PATIENT,
+    SAGITTAL,
+    ct,
+    ct_series,
+    multi_frame_ct,
+    only,
+    radiograph,
+    stacks,
+)
 
 TILTED = (1, 0, 0, 0, 0.7071, -0.7071)
 
@@ -177,7 +188,7 @@ def test_what_cannot_be_read_is_named_with_its_reason_and_the_rest_is_split(tmp_
     assert len(found.stacks) == 1
     assert found.unreadable == (
         (paths[0], "not a DICOM file"),
-        (paths[2], "cannot be read: No such file or directory"),
+        (paths[2], "its header cannot be read: No such file or directory"),
     )
 
 
@@ -187,3 +198,43 @@ def test_a_malformed_number_does_not_lose_the_object(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes().replace(b"12.345", b"12,3 5"))
     (stack,) = split("1.2.3", "1.2.3.1", [(str(path), "")]).stacks
     assert stack.text("SliceThickness") == "12,3 5"
+
+
+def test_a_header_that_claims_endless_frames_is_not_believed(tmp_path: Path) -> None:
+    found = stacks(tmp_path, [ct(NumberOfFrames=2_000_000_000)])
+    assert not found.stacks
+    assert "2000000000 frames" in found.unreadable[0][1]
+
+
+def test_a_header_stripped_of_all_it_may_lack_is_still_a_stack(tmp_path: Path) -> None:
+    bare = ct()
+    for keyword in [*PATIENT, "StudyInstanceUID", "ImageType", "Modality", "FrameOfReferenceUID", "PixelSpacing"]:
+        delattr(bare, keyword)
+    stack = only(tmp_path, [bare])
+    assert (stack.study_uid, stack.text("kind")) == ("1.2.3", "volume")
+
+
+@pytest.mark.parametrize(
+    ("charset", "description", "seen"),
+    [
+        ("ISO_IR 192", "복부 CT", "복부 CT"),
+        (["", "ISO 2022 IR 149"], "복부", "복부"),
+        (["ISO 2022 IR 13", "ISO 2022 IR 87"], "腹部", "腹部"),
+        ("ISO_IR 100", "Schädel", "Schädel"),
+    ],
+)
+def test_descriptions_are_read_in_their_own_script(tmp_path: Path, charset: Any, description: str, seen: str) -> None:
+    assert (
+        only(tmp_path, [ct(SpecificCharacterSet=charset, SeriesDescription=description)]).text("SeriesDescription")
+        == seen
+    )
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")  # pydicom says so, too
+@pytest.mark.parametrize("charset", [b"ISO_IR 999", b"ISO_IR 192"])
+def test_a_wrong_character_set_does_not_lose_the_object(tmp_path: Path, charset: bytes) -> None:
+    path = tmp_path / "one.dcm"
+    ct(SpecificCharacterSet="ISO_IR 100", SeriesDescription="Schädel").save_as(path, enforce_file_format=True)
+    path.write_bytes(path.read_bytes().replace(b"ISO_IR 100", charset))
+    (stack,) = split("1.2.3", "1.2.3.1", [(str(path), "")]).stacks
+    assert stack.text("SeriesDescription").startswith("Sch")
