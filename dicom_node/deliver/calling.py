@@ -1,0 +1,124 @@
+"""Associations that we request: with time-outs, and with a sentence for a person where there is none (PS3.8)."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import ssl
+from collections.abc import Sequence
+
+from pydicom.uid import UID
+from pynetdicom import AE, _config, evt
+from pynetdicom.association import Association
+from pynetdicom.events import Event
+from pynetdicom.presentation import PresentationContext
+
+from dicom_node.config import TLS, Config, Peer
+from dicom_node.deliver.outcomes import Outcome
+from dicom_node.errors import PeerError
+from dicom_node.uids import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_NAME
+
+_REJECTED = 1, 2  # permanently, transiently (PS3.8 Table 9-21)
+_ADVICE = {  # by source and reason (PS3.8 Table 9-21)
+    (1, 3): "does not know our AE title {ours!r}: enter it there, together with this machine's address",
+    (1, 7): "is not called {theirs!r}: correct the peer's ae_title",
+    (3, 1): "is congested: it is tried again",
+    (3, 2): "has no association left for us: it is tried again",
+}
+
+
+class NoAssociationError(PeerError):
+    """A peer would not or could not associate; `outcome` is what that means for the objects meant for it."""
+
+    def __init__(self, peer: Peer, problem: str, outcome: Outcome = "retry") -> None:
+        super().__init__(f"{peer.ae_title} at {peer.host}:{peer.port} {problem}")
+        self.outcome = outcome
+
+
+def associate(config: Config, peer: Peer, contexts: Sequence[PresentationContext]) -> Association:
+    """Return an established association; every wait in it ends after `timeout_s`.
+
+    Raises:
+        NoAssociationError: there is none, and why.
+    """
+    _prepare_pynetdicom()
+    entity = AE(config.node.ae_title)
+    entity.implementation_class_uid = UID(IMPLEMENTATION_CLASS_UID)
+    entity.implementation_version_name = IMPLEMENTATION_NAME
+    entity.acse_timeout = entity.dimse_timeout = peer.timeout_s
+    entity.network_timeout = entity.connection_timeout = peer.timeout_s
+    tls = None if peer.tls is None else (_client_context(peer, peer.tls), peer.host)
+    try:
+        association = entity.associate(
+            peer.host,
+            peer.port,
+            list(contexts),
+            ae_title=peer.ae_title,
+            tls_args=tls,
+            evt_handlers=[(evt.EVT_CONN_OPEN, _tune_connection, [peer.timeout_s])],
+        )
+    except OSError as error:
+        raise NoAssociationError(peer, f"cannot be found ({error.strerror}): check its host") from error
+    if not association.is_established:
+        raise _why_not(config, peer, association)
+    return association
+
+
+def _prepare_pynetdicom() -> None:
+    _config.LOG_HANDLER_LEVEL = "none"  # its lines may hold a patient's name
+    _config.LOG_REQUEST_IDENTIFIERS = _config.LOG_RESPONSE_IDENTIFIERS = False
+    _config.STORE_SEND_CHUNKED_DATASET = True  # files are sent as they lie, and never stand in memory whole
+    logging.getLogger("pynetdicom").setLevel(logging.WARNING)
+
+
+def _tune_connection(event: Event, timeout_s: float) -> None:
+    """Send without waiting for more to send, and cut a peer that stops reading."""
+    transport = event.assoc.dul.socket
+    if transport is not None and transport.socket is not None:
+        transport.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        transport.socket.settimeout(timeout_s)
+
+
+def _why_not(config: Config, peer: Peer, association: Association) -> NoAssociationError:
+    answer = association.acceptor.primitive
+    if answer is None:
+        return NoAssociationError(peer, _probe(peer))
+    if answer.result not in _REJECTED:
+        return NoAssociationError(
+            peer, "accepts nothing of what we have for it: check what it is set up to store", "park"
+        )
+    advice = _ADVICE.get((answer.result_source or 0, answer.diagnostic or 0), f"rejected us: {answer.reason_str}")
+    problem = advice.format(ours=config.node.ae_title, theirs=peer.ae_title)
+    return NoAssociationError(peer, problem, "park" if answer.result == 1 else "retry")
+
+
+def _probe(peer: Peer) -> str:
+    """Say why a peer gave no answer: pynetdicom does not, so the connection is tried once more by itself."""
+    try:
+        with socket.create_connection((peer.host, peer.port), peer.timeout_s) as connection:
+            if peer.tls is not None:
+                _client_context(peer, peer.tls).wrap_socket(connection, server_hostname=peer.host).close()
+    except ssl.SSLError as error:
+        return f"did not agree on TLS ({error.reason}): check that it speaks TLS, and both sides' certificates"
+    except ConnectionRefusedError:
+        return "refused the connection: check that it runs, and its port"
+    except TimeoutError:
+        return f"did not answer within {peer.timeout_s:g} s: check its host, its port and the firewall between"
+    except OSError as error:
+        return f"cannot be reached ({error.strerror})"
+    return f"took the call but gave no DICOM answer in {peer.timeout_s:g} s: check its port and whether it wants TLS"
+
+
+def _client_context(peer: Peer, tls: TLS) -> ssl.SSLContext:
+    """Return a context that shows our certificate and asks for one signed by `ca` (PS3.15 B.9).
+
+    The host name is not compared: peers are known by address, and their certificates seldom name one.
+    """
+    try:
+        context = ssl.create_default_context(cafile=tls.ca)
+        context.load_cert_chain(tls.certificate, tls.key)
+    except OSError as error:
+        raise NoAssociationError(peer, f"was not called: our certificate files cannot be used ({error})") from error
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.check_hostname = False
+    return context
