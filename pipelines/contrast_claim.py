@@ -14,7 +14,7 @@ from dicom_node.pipeline import Stack
 from pipelines.headers import blanked, texts
 
 ENHANCED_PATTERN: Final = (
-    r"(?i)\bC ?\+|\bCE\b|(?<!oral )(?<!rectal )contrast|\barter(ial)?\b|portal|venous|delay|nephro"
+    r"(?i)\bC ?\+|\bCE\b|(?<!oral )(?<!rectal )(?<!non )(?<!non)contrast|\barter(ial)?\b|portal|venous|delay|nephro"
 )
 NON_ENHANCED_PATTERN: Final = (
     r"(?i)\bC ?-(?!\w)|(?<!virtual )\bnon ?con\w*|(?<!virtual )\bunenh\w*|\bplain\b|\bpre( ?contrast)?\b"

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from pydantic import Field, field_validator
 from torch import Tensor
 
-from dicom_node.images import Oriented
 from dicom_node.pipeline import Classification, Code, Found, Model, Pipeline, Remark, Settings, Stack, Volume, Weights
 from pipelines.contrast_claim import ENHANCED_PATTERN, NON_ENHANCED_PATTERN, read_claim
 from pipelines.ct_slices import lung_share, resampled, windowed
@@ -93,7 +92,7 @@ class ChestSlices:
         """Pick the slices that show chest among those sampled."""
         oriented = image.oriented("SPL")
         spacing_mm = oriented.spacing_mm[1:]
-        sampled = spread(oriented, self.settings.slices)
+        sampled = spread(oriented.array, self.settings.slices)
         chest = [hu for hu in sampled if lung_share(hu, spacing_mm) >= self.settings.lung_share]
         squares = [windowed(resampled(hu, spacing_mm)) for hu in chest]
         empty = np.zeros((0, 3, 1, 1), np.float32)
@@ -127,11 +126,12 @@ class ChestSlices:
         return (_answer("uncertain", max(mean, 1 - mean), detail, claim),)
 
 
-def spread(oriented: Oriented, count: int) -> NDArray[np.float32]:
+def spread(slices: NDArray[np.float32], count: int) -> NDArray[np.float32]:
     """Return up to `count` slices at even distances, the ends of the stack left out: (n, rows, columns)."""
-    total = len(oriented.array)
+    total = len(slices)
     middles = (np.arange(count) + 0.5) / count * total
-    return oriented.array[np.unique(np.clip(middles.astype(int), 0, total - 1))]
+    chosen = np.unique(np.clip(middles.astype(int), 0, total - 1))
+    return np.asarray(slices[chosen], np.float32)
 
 
 def _answer(value: str, probability: float, detail: str, claim: str) -> Classification:

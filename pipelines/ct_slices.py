@@ -38,11 +38,11 @@ def lung_share(hu: NDArray[np.float32], spacing_mm: tuple[float, float]) -> floa
     """
     size = [max(8, round(n * mm / _COARSE_MM)) for n, mm in zip(hu.shape, spacing_mm, strict=True)]
     coarse = cv2.resize(hu, (size[1], size[0]), interpolation=cv2.INTER_AREA)
-    body = ndimage.binary_opening(coarse > -300, iterations=2)
+    body = coarse > -300
     labels, count = ndimage.label(body)
     if count == 0:
         return 0.0
     largest = labels == 1 + int(np.argmax(ndimage.sum_labels(body, labels, range(1, count + 1))))
-    inside = ndimage.binary_fill_holes(largest)
+    inside = ndimage.binary_fill_holes(ndimage.binary_closing(largest))  # a thin chest wall may have gaps
     lung = ndimage.binary_opening(inside & (coarse > -950) & (coarse < -500))
     return float(lung.sum() / inside.sum())

@@ -98,7 +98,7 @@ def split_cxr(rows: Iterable[CxrRow], folds: int = 8) -> Split:
     return Split(**parts)
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
 class CtSlice:
     """One axial chest slice."""
 

@@ -30,8 +30,8 @@ from pipelines.training.marks import SIDES, Drawn, blend, draw_mark, draw_words
 log = logging.getLogger(__name__)
 
 SIZE = 640  # of the letterboxed square, as in the pipeline
-CROP = 320
-BATCH = 16
+CROP = 256
+BATCH = 12
 STEPS = 40
 VISIBLE = 25  # grey levels by which a drawn sign must differ from what it covers
 STRIDE: Final = CentreDetector.stride
@@ -102,7 +102,7 @@ def draw_sample(source: Background, random: np.random.Generator) -> tuple[NDArra
         height = float(np.exp(random.uniform(np.log(8), np.log(64))))
         side = int(random.integers(2)) if random.random() < 0.6 else None
         drawn = draw_words(random, min(height, 40)) if side is None else draw_mark(SIDES[side], height, random)
-        placed = _place(picture, [*labels, *words], side, drawn, random)
+        placed = place(picture, [*labels, *words], side, drawn, random)
         (words if side is None else labels).extend(placed)
     grainy = picture + random.normal(0, random.uniform(0, 6), picture.shape)
     return stretched(np.clip(grainy, 0, 255).astype(np.uint8), low, max(high, low + 20)), labels
@@ -138,14 +138,16 @@ def _visible(label: Label) -> Label:
     return cut
 
 
-def _place(
+def place(
     picture: NDArray[np.uint8], taken: Sequence[Label], side: int | None, drawn: Drawn, random: np.random.Generator
 ) -> list[Label]:
-    """Burn a sign into the crop where it meets no other and can be seen; return its box, or none where it cannot."""
+    """Burn a sign into the picture where it meets no other and can be seen; return its box, or none if it cannot."""
+    rows, columns = picture.shape
     for _ in range(10):
-        x, y = (int(random.integers(-int(edge), max(CROP - int(edge), 1))) for edge in drawn.box[:2])
+        x = int(random.integers(-int(drawn.box[0]), max(columns - int(drawn.box[0]), 1)))
+        y = int(random.integers(-int(drawn.box[1]), max(rows - int(drawn.box[1]), 1)))
         box = Label(side, *drawn.box).moved(1.0, x, y)
-        whole = box.x1 >= 0 and box.y1 >= 0 and box.x2 <= CROP and box.y2 <= CROP
+        whole = box.x1 >= 0 and box.y1 >= 0 and box.x2 <= columns and box.y2 <= rows
         if not whole or any(box.meets(other) for other in taken):
             continue
         before = picture.copy()

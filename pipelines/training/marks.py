@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, TypeAlias
 
 import cv2
 import numpy as np
@@ -15,37 +15,10 @@ from PIL import Image, ImageDraw, ImageFont
 FONT_FOLDERS: Final = (Path("/usr/share/fonts"), Path("/usr/local/share/fonts"))
 SIDES: Final = "LR"
 WORDS: Final = (
-    *(
-        "PORTABLE",
-        "MOBILE",
-        "ERECT",
-        "SUPINE",
-        "AP",
-        "PA",
-        "AP ERECT",
-        "SEMI-ERECT",
-        "SITTING",
-        "LEFT",
-        "RIGHT",
-        "Left",
-    ),
-    *(
-        "Right",
-        "RT",
-        "LT",
-        "DX",
-        "SN",
-        "SX",
-        "ITU",
-        "CLINO",
-        "ORTOSTASI",
-        "Bettaufnahme",
-        "L19",
-        "R-20",
-        "RL",
-        "W 2048",
-    ),
-    *("L 1024", "10 March", "day 8", "00:21", "120 kV", "2020/01/01", "CHEST", "ICU", "PORT", "RESUS", "liegend"),
+    *("PORTABLE", "MOBILE", "ERECT", "SUPINE", "AP", "PA", "AP ERECT", "SEMI-ERECT", "SITTING", "LEFT", "RIGHT"),
+    *("Left", "Right", "RT", "LT", "DX", "SN", "SX", "ITU", "CLINO", "ORTOSTASI", "Bettaufnahme", "L19", "R-20"),
+    *("RL", "W 2048", "L 1024", "10 March", "day 8", "00:21", "120 kV", "2020/01/01", "CHEST", "ICU", "PORT"),
+    *("RESUS", "liegend"),
 )
 OTHER_LETTERS: Final = "ABCDEFGHIJKMNOPQSTUVWXYZ0123456789abcdefhkmnsu+*>|/"
 _SUPER: Final = 3  # drawn so much larger, then reduced: smooth edges at any size
@@ -60,52 +33,105 @@ class Drawn:
     box: tuple[float, float, float, float]
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Look:
+    """A letter on its oversized canvas and the choices made for it; every array is (canvas, canvas), 0 .. 1."""
+
+    letter: NDArray[np.float32]
+    ink: float
+    radius: int
+    thick: int
+
+    def plain(self) -> NDArray[np.float32]:
+        """Return an empty canvas."""
+        return np.zeros_like(self.letter)
+
+    def disc(self, radius: int) -> NDArray[np.float32]:
+        """Return a filled circle around the letter."""
+        middle = self.letter.shape[0] // 2
+        return np.asarray(cv2.circle(self.plain(), (middle, middle), radius, 1.0, -1, cv2.LINE_AA), np.float32)
+
+    def ring(self) -> NDArray[np.float32]:
+        """Return a circle's line around the letter."""
+        middle = self.letter.shape[0] // 2
+        circle = cv2.circle(self.plain(), (middle, middle), self.radius, 1.0, self.thick, cv2.LINE_AA)
+        return np.asarray(circle, np.float32)
+
+    def rectangle(self, half: tuple[int, int], thickness: int) -> NDArray[np.float32]:
+        """Return a rectangle around the letter, filled where the thickness is -1."""
+        middle = self.letter.shape[0] // 2
+        corners = (middle - half[0], middle - half[1]), (middle + half[0], middle + half[1])
+        return np.asarray(cv2.rectangle(self.plain(), *corners, 1.0, thickness), np.float32)
+
+
+Layers: TypeAlias = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]
+"""Value, opacity, and what the box encloses: circles and discs belong to the mark, plates and frames do not."""
+
+
+def _bare(look: Look, random: np.random.Generator) -> Layers:
+    if random.random() < 0.7:
+        return np.full_like(look.letter, look.ink), look.letter, look.letter
+    side = 2 * look.thick + 1  # a dark edge, as viewers draw it
+    edge = np.asarray(cv2.dilate(look.letter, np.ones((side, side), np.uint8)), np.float32)
+    opacity = np.maximum(look.letter, edge * np.float32(random.uniform(0.5, 1.0)))
+    return _inked(look.letter, look.ink, 0.0), opacity, look.letter
+
+
+def _ring(look: Look, random: np.random.Generator) -> Layers:  # noqa: ARG001  # styles share one signature
+    opacity = np.maximum(look.letter, look.ring())
+    return np.full_like(opacity, look.ink), opacity, opacity
+
+
+def _black_ring(look: Look, random: np.random.Generator) -> Layers:  # noqa: ARG001  # as above
+    ground = look.disc(look.radius + 2 * look.thick)
+    value = np.maximum(_inked(look.letter, look.ink, 0.0), look.ring() * np.float32(look.ink))
+    return value, ground, ground
+
+
+def _disc(look: Look, random: np.random.Generator) -> Layers:
+    ground = look.disc(look.radius)
+    return _inked(look.letter, random.uniform(0, 0.3), look.ink), ground, ground
+
+
+def _plate(look: Look, random: np.random.Generator) -> Layers:
+    base = float(random.choice([0.0, random.uniform(0.2, 0.5), 0.95]))
+    ground = look.rectangle(_half(look, random), -1)
+    value = _inked(look.letter, 0.05 if base > 0.9 else look.ink, base)
+    return value, np.maximum(ground, look.letter), look.letter
+
+
+def _frame(look: Look, random: np.random.Generator) -> Layers:
+    opacity = np.maximum(look.rectangle(_half(look, random), look.thick), look.letter)
+    return np.full_like(opacity, look.ink), opacity, look.letter
+
+
+def _half(look: Look, random: np.random.Generator) -> tuple[int, int]:
+    return round(look.radius * random.uniform(0.7, 1.1)), round(look.radius * random.uniform(0.8, 1.3))
+
+
+def _inked(letter: NDArray[np.float32], ink: float, ground: float) -> NDArray[np.float32]:
+    return np.where(letter > 0.4, ink, ground).astype(np.float32)
+
+
+STYLES: Final = ((_bare, 0.58), (_ring, 0.12), (_black_ring, 0.10), (_disc, 0.06), (_plate, 0.10), (_frame, 0.04))
+
+
 def draw_mark(text: str, height: float, random: np.random.Generator) -> Drawn:
     """Render a letter as it is burned in or cast by lead: bare, ringed, on a disc or on a plate."""
-    canvas = round(height * 3.2 * _SUPER) + 8
-    letter = _letters(text, height * _SUPER, canvas, random)
-    style = random.choice(
-        ["bare", "ring", "black ring", "disc", "plate", "frame"], p=[0.58, 0.12, 0.1, 0.06, 0.1, 0.04]
+    tall = height * _SUPER
+    canvas = round(tall * 3.2) + 8
+    look = Look(
+        letter=_letters(text, tall, canvas, random),
+        ink=random.uniform(0.55, 1.0),
+        radius=round(tall * random.uniform(0.75, 1.15)),
+        thick=max(1, round(tall * random.uniform(0.04, 0.12))),
     )
-    centre, ink = (canvas // 2, canvas // 2), random.uniform(0.55, 1.0)
-    value, opacity = np.full((canvas, canvas), ink, np.float32), letter.copy()
-    extent = letter
-    radius = round(height * _SUPER * random.uniform(0.75, 1.15))
-    thick = max(1, round(height * _SUPER * random.uniform(0.04, 0.12)))
-    if style in ("ring", "black ring"):
-        ring = np.zeros_like(letter)
-        if style == "black ring":
-            cv2.circle(ring, centre, radius + 2 * thick, 1.0, -1, cv2.LINE_AA)
-            value, opacity, ring = np.where(letter > 0.3, ink, 0.0).astype(np.float32), ring, np.zeros_like(letter)
-            cv2.circle(ring, centre, radius, 1.0, thick, cv2.LINE_AA)
-            value = np.maximum(value, ring * ink)
-            extent = opacity
-        else:
-            cv2.circle(ring, centre, radius, 1.0, thick, cv2.LINE_AA)
-            opacity = np.maximum(opacity, ring)
-            extent = opacity
-    elif style == "disc":
-        opacity = np.zeros_like(letter)
-        cv2.circle(opacity, centre, radius, 1.0, -1, cv2.LINE_AA)
-        value = np.where(letter > 0.5, random.uniform(0, 0.3), ink).astype(np.float32)
-        extent = opacity
-    elif style in ("plate", "frame"):
-        plate = np.zeros_like(letter)
-        half = (round(radius * random.uniform(0.7, 1.1)), round(radius * random.uniform(0.8, 1.3)))
-        corners = (centre[0] - half[0], centre[1] - half[1]), (centre[0] + half[0], centre[1] + half[1])
-        cv2.rectangle(plate, *corners, 1.0, -1 if style == "plate" else thick)
-        base = random.choice([0.0, random.uniform(0.2, 0.5), 0.95])
-        value = np.where(letter > 0.5, 0.05 if base > 0.9 else ink, base if style == "plate" else ink)
-        value = np.asarray(value, np.float32)
-        opacity = np.maximum(plate, letter)
-    elif random.random() < 0.3:  # a dark edge, as viewers draw it
-        shifted = cv2.dilate(letter, np.ones((2 * thick + 1, 2 * thick + 1), np.uint8))
-        value = np.where(letter > 0.3, ink, 0.0).astype(np.float32)
-        opacity = np.maximum(letter, shifted * random.uniform(0.5, 1.0))
+    style = STYLES[int(random.choice(len(STYLES), p=[share for _, share in STYLES]))][0]
+    value, opacity, extent = style(look, random)
     if random.random() < 0.15:  # initials or a number below, as radiographers' own markers carry them
-        below = _letters(_initials(random), height * _SUPER * 0.4, canvas, random)
-        below = np.roll(below, round(height * _SUPER * 0.85), axis=0)
-        value, opacity = np.where(below > opacity, ink, value).astype(np.float32), np.maximum(opacity, below)
+        below = np.roll(_letters(_initials(random), tall * 0.4, canvas, random), round(tall * 0.85), axis=0)
+        value = np.where(below > opacity, np.float32(look.ink), value)
+        opacity = np.maximum(opacity, below)
     return _reduced(value, opacity, extent, random)
 
 
@@ -160,7 +186,7 @@ def _strokes(text: str, height: float, canvas: int, random: np.random.Generator)
     return _turned(image, random)
 
 
-def _turned(image: NDArray[np.float32], random: np.random.Generator) -> NDArray[np.float32]:
+def _turned(image: NDArray[np.floating[Any]], random: np.random.Generator) -> NDArray[np.float32]:
     """Turn and slant the letters: a little often, much seldom."""
     angle = random.normal(0, 3) if random.random() < 0.75 else random.uniform(-40, 40)
     turn = cv2.getRotationMatrix2D((image.shape[1] / 2, image.shape[0] / 2), angle, 1.0)
