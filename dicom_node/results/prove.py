@@ -9,10 +9,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from pydicom import dcmread
+from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 
 from dicom_node.errors import ProofError
-from dicom_node.findings import Classification, ErasedImage, Segmentation
+from dicom_node.findings import Classification, Code, ErasedImage, Measurement, Segmentation
 from dicom_node.results import sc
 from dicom_node.results.groups import found_boxes, outline
 from dicom_node.results.patient import copied, differing
@@ -64,7 +65,7 @@ def prove_erased(dataset: Dataset, erased: ErasedImage, sources: Sources) -> Non
         ProofError: naming the attribute, or how many pixels differ.
     """
     for element in sc.described(sources.first):
-        if dataset.get(element.keyword) != element.value:
+        if not _same(dataset, element):
             raise ProofError(f"{dataset.SOPInstanceUID}: {element.keyword} is not the source's")
     written, original = dataset.pixel_array, read_pixels(sources.stack.frames[0])
     if not np.array_equal(written, erased.stored):
@@ -75,25 +76,32 @@ def prove_erased(dataset: Dataset, erased: ErasedImage, sources: Sources) -> Non
 
 
 def prove_report(dataset: Dataset, request: Request) -> None:
-    """Check that every answer and every box stands in the report.
+    """Check that every answer, every number and every box stands in the report.
 
     Raises:
         ProofError: naming the one that is missing.
     """
-    items = list(_items(dataset))
-    answers = {
-        (_code(item.ConceptNameCodeSequence[0]), _code(item.ConceptCodeSequence[0]))
-        for item in items
-        if item.ValueType == "CODE"
-    }
-    for found in request.findings.of(Classification):
-        wanted = ((found.concept.value, found.concept.scheme), (found.answer.value, found.answer.scheme))
-        if wanted not in answers:
-            raise ProofError(f"{dataset.SOPInstanceUID}: the report lacks the answer to {found.name}")
+    uid, items = dataset.SOPInstanceUID, list(_items(dataset))
+    answers = {(_concept(item), _code(item.ConceptCodeSequence[0])) for item in items if item.ValueType == "CODE"}
+    numbers = {(_concept(item), *_number(item)) for item in items if item.ValueType == "NUM"}
     outlines = [np.array(item.GraphicData) for item in items if item.ValueType == "SCOORD"]
+    for found in request.findings.of(Classification):
+        if (_key(found.concept), _key(found.answer)) not in answers:
+            raise ProofError(f"{uid}: the report lacks the answer to {found.name}")
+    for found in request.findings.of(Measurement):
+        if (_key(found.concept), float(found.value), _key(found.unit)) not in numbers:
+            raise ProofError(f"{uid}: the report lacks the {found.concept.meaning} of {found.of or 'the image'}")
     for box in found_boxes(request):
         if not any(np.allclose(one, outline(box).ravel(), atol=1e-3) for one in outlines):
-            raise ProofError(f"{dataset.SOPInstanceUID}: the report lacks the box {box.name}")
+            raise ProofError(f"{uid}: the report lacks the box {box.name}")
+
+
+def _same(dataset: Dataset, element: DataElement) -> bool:
+    """Say whether a data set has an element's value; written empty, it is read back as another kind of empty."""
+    if element.tag not in dataset:
+        return False
+    written = dataset[element.tag]
+    return written.is_empty if element.is_empty else bool(written.value == element.value)
 
 
 def _inside(erased: ErasedImage, shape: tuple[int, ...]) -> NDArray[np.bool_]:
@@ -111,5 +119,20 @@ def _items(item: Dataset) -> Iterator[Dataset]:
         yield from _items(child)
 
 
+def _concept(item: Dataset) -> tuple[str, str]:
+    return _code(item.ConceptNameCodeSequence[0])
+
+
+def _number(item: Dataset) -> tuple[float, tuple[str, str]]:
+    measured = item.MeasuredValueSequence[0]
+    return float(measured.get("FloatingPointValue", measured.NumericValue)), _code(
+        measured.MeasurementUnitsCodeSequence[0]
+    )
+
+
 def _code(item: Dataset) -> tuple[str, str]:
-    return item.CodeValue, item.CodingSchemeDesignator
+    return item.get("CodeValue") or item.get("LongCodeValue"), item.CodingSchemeDesignator
+
+
+def _key(code: Code) -> tuple[str, str]:
+    return code.value, code.scheme

@@ -134,7 +134,8 @@ def _local(at: datetime.datetime, sources: Sources) -> datetime.datetime:
 
 def _keep_to(result: Dataset, character_set: str | list[str] | None) -> None:
     """Replace characters of our texts that the source's character set lacks, as the set itself stays."""
-    encodings = convert_encodings(character_set) if character_set else ["ascii"]
+    # the reader's word for the default repertoire admits Latin 1, the standard's does not (PS3.5 6.1.2.1)
+    encodings = ["ascii" if one == "iso8859" else one for one in convert_encodings(character_set)]
 
     def fit(_: Dataset, element: DataElement) -> None:
         if element.VR in CUSTOMIZABLE_CHARSET_VR and isinstance(element.value, str) and not element.value.isascii():

@@ -41,6 +41,7 @@ def test_names_keep_their_bytes_in_every_character_set(
         assert validator_errors(file.path) == []
 
 
+@pytest.mark.filterwarnings("ignore:Unknown encoding")
 @pytest.mark.parametrize("character_set", ["", "ISO_IR 999", "ISO_IR 6"])
 def test_bytes_that_the_character_set_denies_are_kept_as_they_are(character_set: str, tmp_path: Path) -> None:
     stack = builders.radiograph(tmp_path, SpecificCharacterSet="ISO_IR 192", PatientName="홍^합성")
@@ -49,6 +50,15 @@ def test_bytes_that_the_character_set_denies_are_kept_as_they_are(character_set:
     source.write_bytes(source.read_bytes().replace(b"ISO_IR 192", character_set.encode().ljust(10)))
     for file in encode(request(stack, builders.lungs()), tmp_path / "out"):
         assert raw(file.path, "PatientName") == before
+
+
+@pytest.mark.parametrize("character_set", ["ISO_IR 192", ["", "ISO 2022 IR 149"]])
+def test_names_inside_sequences_are_kept(character_set: str | list[str], tmp_path: Path) -> None:
+    item = Dataset()
+    item.PatientID, item.TypeOfPatientID = "합성-1", "TEXT"
+    stack = builders.ct_series(tmp_path, SpecificCharacterSet=character_set, OtherPatientIDsSequence=[item])
+    made = only(encode(request(stack, builders.organs((6, 20, 24))), tmp_path / "out"), "SEG")
+    assert made.OtherPatientIDsSequence[0].PatientID == "합성-1"
 
 
 def test_our_own_words_fit_the_sources_character_set(tmp_path: Path) -> None:

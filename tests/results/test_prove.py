@@ -10,7 +10,7 @@ from pydicom import FileDataset, dcmread
 from pydicom.pixels.utils import pack_bits
 
 from dicom_node.errors import ProofError
-from dicom_node.findings import Segmentation
+from dicom_node.findings import Code, Measurement, Segmentation
 from dicom_node.results.encode import encode
 from dicom_node.results.prove import Proof, prove
 from dicom_node.results.sources import read_sources
@@ -182,3 +182,11 @@ def test_a_report_that_lost_a_box_is_caught(tmp_path: Path) -> None:
     file = encode(request(stack), tmp_path / "out")[-1]
     with pytest.raises(ProofError, match="lacks the box L mark"):
         prove(file.path, Proof(request(stack, builders.marks()), read_sources(stack)))
+
+
+def test_a_report_that_lost_a_number_is_caught(tmp_path: Path) -> None:
+    stack = builders.radiograph(tmp_path)
+    file = encode(request(stack), tmp_path / "out")[-1]
+    area = Measurement(Code("42798000", "SCT", "Area"), 3.25, Code("cm2", "UCUM", "square centimeter"))
+    with pytest.raises(ProofError, match="lacks the Area of the image"):
+        prove(file.path, Proof(request(stack, area), read_sources(stack)))

@@ -66,6 +66,13 @@ def test_sides_are_copied_and_never_filled(tmp_path: Path) -> None:
     assert "Laterality" not in made
 
 
+def test_an_orientation_that_the_source_lacks_stays_empty(tmp_path: Path) -> None:
+    made = secondary(builders.radiograph(tmp_path, PatientOrientation=None, ViewPosition=""), tmp_path)
+    assert made["PatientOrientation"].is_empty
+    assert made["ViewPosition"].is_empty
+    assert validator_errors(str(made.filename)) == []
+
+
 @pytest.mark.parametrize("spacing", [[0.14, 0.14], None])
 def test_spacing_is_copied_with_its_calibration_or_not_at_all(spacing: list[float] | None, tmp_path: Path) -> None:
     stack = builders.radiograph(tmp_path, PixelSpacing=spacing, PixelSpacingCalibrationType="GEOMETRY")
@@ -99,7 +106,7 @@ def test_a_compressed_source_gives_native_pixels(syntax: str, tmp_path: Path) ->
 def test_lookup_tables_are_copied_from_every_encoding(syntax: UID, tmp_path: Path) -> None:
     table = Dataset()
     table.LUTDescriptor, table.LUTExplanation = [4, 0, 16], "synthetic"
-    table.add_new("LUTData", "OW", np.array([0, 100, 2000, 4095], dtype="<u2").tobytes())
+    table.add_new("LUTData", "OW", np.array([0, 100, 2000, 65535], dtype="<u2").tobytes())
     table["LUTDescriptor"].VR = VR.US
     stack = builders.radiograph(
         tmp_path, VOILUTSequence=[table], PixelPaddingValue=0, WindowCenter=None, WindowWidth=None

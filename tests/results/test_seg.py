@@ -46,6 +46,13 @@ def test_every_voxel_lies_where_its_source_does(geometry: dict[str, Any], tmp_pa
     assert validator_errors(file.path) == []
 
 
+def test_rounded_cosines_keep_their_place(tmp_path: Path) -> None:
+    stack = builders.ct_series(tmp_path, orientation=(0.996, 0.087, 0, -0.075, 0.858, 0.508))
+    made = only(encode(request(stack, whole((6, 20, 24))), tmp_path / "out"), "SEG")
+    shared = made.SharedFunctionalGroupsSequence[0].PlaneOrientationSequence[0]
+    assert list(shared.ImageOrientationPatient) == [0.996, 0.087, 0, -0.075, 0.858, 0.508]
+
+
 def test_sides_stand_beside_the_segments_type(tmp_path: Path) -> None:
     stack = builders.ct_series(tmp_path)
     made = only(encode(request(stack, builders.organs((6, 20, 24))), tmp_path / "out"), "SEG")
