@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 from highdicom.seg import segread
+from pydicom import dcmread
 from pydicom.uid import DigitalXRayImageStorageForPresentation
 
 from dicom_node.errors import ProofError
@@ -44,6 +45,21 @@ def test_every_voxel_lies_where_its_source_does(geometry: dict[str, Any], tmp_pa
     )
     assert np.array_equal(written, found.labels)
     assert validator_errors(file.path) == []
+
+
+@pytest.mark.parametrize("geometry", GEOMETRIES)
+def test_another_reader_finds_the_same_place(geometry: dict[str, Any], tmp_path: Path) -> None:
+    stack = builders.ct_series(tmp_path, **geometry)
+    found = whole((6, 20, 24))
+    volume = segread(encode(request(stack, found), tmp_path / "out")[0].path).get_volume(combine_segments=True)
+    there = volume.affine @ [*np.argwhere(volume.array).mean(axis=0), 1]
+    sliced, row, column = np.argwhere(found.labels).mean(axis=0)
+    sources = [dcmread(frame.path) for frame in stack.frames]
+    positions = np.array([source.ImagePositionPatient for source in sources], dtype=float)
+    along = np.array(sources[0].ImageOrientationPatient, dtype=float).reshape(2, 3)
+    rows, columns = sources[0].PixelSpacing
+    here = positions[0] + sliced * (positions[1] - positions[0]) + row * rows * along[1] + column * columns * along[0]
+    assert np.allclose(there[:3], here, atol=1e-3)
 
 
 def test_rounded_cosines_keep_their_place(tmp_path: Path) -> None:
