@@ -47,7 +47,7 @@ def associate(config: Config, peer: Peer, contexts: Sequence[PresentationContext
     entity.implementation_version_name = IMPLEMENTATION_NAME
     entity.acse_timeout = entity.dimse_timeout = peer.timeout_s
     entity.network_timeout = entity.connection_timeout = peer.timeout_s
-    tls = None if peer.tls is None else (_client_context(peer, peer.tls), peer.host)
+    tls = None if peer.tls is None else (_client_context(config, peer, peer.tls), peer.host)
     try:
         association = entity.associate(
             peer.host,
@@ -82,7 +82,7 @@ def _tune_connection(event: Event, timeout_s: float) -> None:
 def _why_not(config: Config, peer: Peer, association: Association) -> NoAssociationError:
     answer = association.acceptor.primitive
     if answer is None:
-        return NoAssociationError(peer, _probe(peer))
+        return NoAssociationError(peer, _probe(config, peer))
     if answer.result not in _REJECTED:
         return NoAssociationError(
             peer, "accepts nothing of what we have for it: check what it is set up to store", "park"
@@ -92,12 +92,12 @@ def _why_not(config: Config, peer: Peer, association: Association) -> NoAssociat
     return NoAssociationError(peer, problem, "park" if answer.result == 1 else "retry")
 
 
-def _probe(peer: Peer) -> str:
+def _probe(config: Config, peer: Peer) -> str:
     """Say why a peer gave no answer: pynetdicom does not, so the connection is tried once more by itself."""
     try:
         with socket.create_connection((peer.host, peer.port), peer.timeout_s) as connection:
             if peer.tls is not None:
-                _client_context(peer, peer.tls).wrap_socket(connection, server_hostname=peer.host).close()
+                _client_context(config, peer, peer.tls).wrap_socket(connection, server_hostname=peer.host).close()
     except ssl.SSLError as error:
         return f"did not agree on TLS ({error.reason}): check that it speaks TLS, and both sides' certificates"
     except ConnectionRefusedError:
@@ -109,14 +109,14 @@ def _probe(peer: Peer) -> str:
     return f"took the call but gave no DICOM answer in {peer.timeout_s:g} s: check its port and whether it wants TLS"
 
 
-def _client_context(peer: Peer, tls: TLS) -> ssl.SSLContext:
+def _client_context(config: Config, peer: Peer, tls: TLS) -> ssl.SSLContext:
     """Return a context that shows our certificate and asks for one signed by `ca` (PS3.15 B.9).
 
     The host name is not compared: peers are known by address, and their certificates seldom name one.
     """
     try:
-        context = ssl.create_default_context(cafile=tls.ca)
-        context.load_cert_chain(tls.certificate, tls.key)
+        context = ssl.create_default_context(cafile=config.folder / tls.ca)
+        context.load_cert_chain(config.folder / tls.certificate, config.folder / tls.key)
     except OSError as error:
         raise NoAssociationError(peer, f"was not called: our certificate files cannot be used ({error})") from error
     context.minimum_version = ssl.TLSVersion.TLSv1_2

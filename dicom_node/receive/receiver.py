@@ -21,7 +21,7 @@ class Receiver:
         shelf = Shelf(config.storage_folder)
         self._incoming = Incoming(shelf.folder / "incoming", int(config.storage.min_free_gb * 1e9))
         self._registrar = Registrar(shelf, catalog, name)
-        self._scp = StorageSCP(config.node, Storing(self._incoming, self._registrar.put, name))
+        self._scp = StorageSCP(config, Storing(self._incoming, self._registrar.put, name))
 
     @property
     def port(self) -> int:

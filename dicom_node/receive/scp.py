@@ -7,6 +7,7 @@ import socket
 import ssl
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from pydicom.dataset import Dataset
@@ -17,7 +18,7 @@ from pynetdicom.service_class import StorageServiceClass
 from pynetdicom.sop_class import uid_to_service_class
 from pynetdicom.transport import ThreadedAssociationServer
 
-from dicom_node.config import TLS, Node
+from dicom_node.config import TLS, Config, Node
 from dicom_node.uids import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_NAME
 
 log = logging.getLogger(__name__)
@@ -35,10 +36,11 @@ _TRANSFER_SYNTAXES = list(dict.fromkeys([ExplicitVRLittleEndian, *AllTransferSyn
 class StorageSCP:
     """Answers C-ECHO, and C-STORE by way of `store`."""
 
-    def __init__(self, node: Node, store: Callable[[Event], Dataset]) -> None:
-        self._node = node
+    def __init__(self, config: Config, store: Callable[[Event], Dataset]) -> None:
+        self._node = config.node
+        self._folder = config.folder
         self._store = store
-        self._ae = _application_entity(node)
+        self._ae = _application_entity(config.node)
         self._server: ThreadedAssociationServer | None = None
 
     @property
@@ -60,7 +62,7 @@ class StorageSCP:
         self._server = self._ae.start_server(
             (self._node.host, self._node.port),
             block=False,
-            ssl_context=_server_context(self._node.tls) if self._node.tls else None,
+            ssl_context=_server_context(self._node.tls, self._folder) if self._node.tls else None,
             evt_handlers=[
                 (evt.EVT_CONN_OPEN, _tune_connection),
                 (evt.EVT_DATA_RECV, _acknowledge_quickly),
@@ -140,11 +142,11 @@ class _LaterHandshake(ssl.SSLContext):
         return super().wrap_socket(sock, *args, **settings)
 
 
-def _server_context(tls: TLS) -> ssl.SSLContext:
-    """Return a context that asks for a certificate signed by `ca` (PS3.15 B.9)."""
+def _server_context(tls: TLS, folder: Path) -> ssl.SSLContext:
+    """Return a context that asks for a certificate signed by `ca` (PS3.15 B.9); relative files lie in folder."""
     context = _LaterHandshake(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.load_cert_chain(tls.certificate, tls.key)
-    context.load_verify_locations(tls.ca)
+    context.load_cert_chain(folder / tls.certificate, folder / tls.key)
+    context.load_verify_locations(folder / tls.ca)
     context.verify_mode = ssl.CERT_REQUIRED
     return context

@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Callable
 from io import BytesIO
 from typing import cast
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, ref
 
 from pydicom.dataset import Dataset
 from pydicom.uid import UID
@@ -77,9 +77,20 @@ class Storing:
     def _sender(self, association: Association) -> Sender:
         sender = self._senders.get(association)
         if sender is None:
-            sender = Sender(f"{self._receiver}.{uuid.uuid4().hex}", association.is_alive)
+            sender = Sender(f"{self._receiver}.{uuid.uuid4().hex}", _pulse(association))
             self._senders[association] = sender
         return sender
+
+
+def _pulse(association: Association) -> Callable[[], bool]:
+    """Return a function that says whether an association lives, without keeping it in memory."""
+    reference = ref(association)
+
+    def is_alive() -> bool:
+        alive = reference()
+        return alive is not None and alive.is_alive()
+
+    return is_alive
 
 
 def _file_meta(event: Event) -> bytes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,6 +20,12 @@ VERIFICATION = "1.2.840.10008.1.1"
 STUDY_ROOT_FIND = "1.2.840.10008.5.1.4.1.2.2.1"
 
 
+def _set() -> threading.Event:
+    event = threading.Event()
+    event.set()
+    return event
+
+
 @dataclass
 class Pacs:
     """What it is set up to do, and what it has seen."""
@@ -28,12 +34,16 @@ class Pacs:
     status: Callable[[int], int] = lambda _number: 0x0000  # of the object with this number, from 1
     answers_queries: bool = True
     received: dict[str, tuple[str, bytes]] = field(default_factory=dict)  # transfer syntax and data set
+    reads: threading.Event = field(default_factory=_set)  # it stops reading while this is not set
     associations: int = 0
     asked: int = 0
 
     def peer(self, **settings: object) -> Peer:
         base = {"ae_title": "PACS", "host": "127.0.0.1", "port": self.port, "timeout_s": 5.0}
         return Peer.model_validate({**base, **settings})
+
+    def on_data(self, _event: Event) -> None:
+        self.reads.wait(20)
 
     def on_store(self, event: Event) -> int:
         self.asked += 1
@@ -71,6 +81,7 @@ def archive(
     handlers: list[evt.EventHandlerType] = [
         (evt.EVT_C_STORE, pacs.on_store),
         (evt.EVT_C_FIND, pacs.on_find),
+        (evt.EVT_DATA_RECV, pacs.on_data),
         (evt.EVT_ACCEPTED, pacs.on_accepted),
     ]
     server = entity.start_server(("127.0.0.1", 0), block=False, evt_handlers=handlers)
@@ -79,7 +90,14 @@ def archive(
     try:
         yield pacs
     finally:
+        threading.Timer(0.02, _knock, [pacs.port]).start()
         entity.shutdown()
+
+
+def _knock(port: int) -> None:
+    """Wake a server that is asked to stop: it looks only twice a second otherwise."""
+    with suppress(OSError), socket.create_connection(("127.0.0.1", port)):
+        pass
 
 
 @contextmanager

@@ -204,6 +204,21 @@ def test_a_peer_that_hangs_over_an_object_is_cut_and_the_rest_is_kept_for_later(
     assert taken_s < 5
 
 
+def test_a_peer_that_stops_reading_is_cut(config: Config, tmp_path: Path) -> None:
+    def stop_reading_after_the_first(_number: int) -> int:
+        pacs.reads.clear()
+        return 0x0000
+
+    with archive(Pacs(status=stop_reading_after_the_first)) as pacs:
+        paths = saved(tmp_path, [*series(1), *series(1, shape=(4096, 4096))])
+        started = time.monotonic()
+        sent = list(send(config, pacs.peer(timeout_s=0.5), paths))
+        taken_s = time.monotonic() - started
+        pacs.reads.set()
+    assert outcomes(sent) == ["stored", "retry"]
+    assert taken_s < 10
+
+
 def test_a_plain_peer_that_is_called_over_tls_says_so(config: Config, tmp_path: Path) -> None:
     if shutil.which("openssl") is None:
         pytest.skip("openssl is not installed")

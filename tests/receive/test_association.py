@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import logging
 import shutil
 import socket
@@ -11,8 +12,9 @@ from pathlib import Path
 import pytest
 from pydicom.uid import UID, CTImageStorage, ExplicitVRLittleEndian
 from pynetdicom import AE
+from pynetdicom.association import Association
 
-from tests.receive.node import Site, altered
+from tests.receive.node import Site, altered, eventually
 from tests.support.dicom import PATIENT_ID, PATIENT_NAME, ct_slice, encoded, series
 
 VERIFICATION = "1.2.840.10008.1.1"
@@ -91,6 +93,19 @@ def test_nothing_that_identifies_a_patient_is_logged(site: Site, caplog: pytest.
     site.registered(1)
     assert PATIENT_NAME not in caplog.text
     assert PATIENT_ID not in caplog.text
+
+
+def test_ended_associations_are_not_kept_in_memory(site: Site) -> None:
+    before = _associations()  # of other tests
+    for _ in range(3):
+        site.store(series(1))
+    site.registered(3)
+    eventually(lambda: _associations() <= before)
+
+
+def _associations() -> int:
+    gc.collect()
+    return sum(type(one) is Association for one in gc.get_objects())
 
 
 @pytest.fixture

@@ -49,10 +49,15 @@ def radiograph(study_uid: str, series_uid: str, *, shape: tuple[int, int] = (32,
     return _as_read(dataset)
 
 
-def series(count: int, **settings: str) -> list[FileDataset]:
+def series(
+    count: int, *, shape: tuple[int, int] = (16, 16), transfer_syntax_uid: str = ExplicitVRLittleEndian
+) -> list[FileDataset]:
     """Return `count` CT slices of one new series of a new study."""
     study_uid, series_uid = generate_uid(), generate_uid()
-    return [ct_slice(study_uid, series_uid, number, **settings) for number in range(1, count + 1)]  # type: ignore[arg-type]
+    return [
+        ct_slice(study_uid, series_uid, number, shape=shape, transfer_syntax_uid=transfer_syntax_uid)
+        for number in range(1, count + 1)
+    ]
 
 
 def encoded(dataset: Dataset) -> bytes:

@@ -81,7 +81,7 @@ class StandIn(Pipeline):
     name = "stand_in"
     version = "1"
     title = "Stand-in"
-    takes = Radiograph
+    takes: ClassVar[type[Volume] | type[Radiograph]] = Radiograph
     settings_type: ClassVar[type[StandInSettings]] = StandInSettings
     needs_weights = False
     settings: StandInSettings
