@@ -49,17 +49,18 @@ _TEXTS = frozenset({"AE", "AS", "CS", "DA", "DT", "TM", "LO", "SH", "ST", "UC", 
 _UIDS = frozenset({"SOPClassUID", "StudyInstanceUID", "SeriesInstanceUID", "FrameOfReferenceUID"})
 _PATIENT_FACTS = frozenset({"PatientSex", "PatientAge", "PatientSize", "PatientWeight"})
 _PERSONAL_GROUPS = frozenset({0x0010, 0x0012, 0x0038, 0x0400, 0x4008})  # patient, trial, visit, signatures, reports
-_PERSONAL_WORDS = re.compile(r"Physician|Operator|Person|Address|Telephone|Patient(ID|Name|Insurance)|Reviewer|Author")
-_ORDER_NUMBERS = frozenset(
+_PERSONAL_WORDS = re.compile(
+    r"Physician|Operator|Person|Address|[Pp]hone|Patient(ID|Name|Insurance)|Birth|Reviewer|Author"
+    r"|AccessionNumber|OrderNumber"
+)
+_IDENTIFIERS = frozenset(
     {
-        "AccessionNumber",
         "StudyID",
         "RequestedProcedureID",
         "ScheduledProcedureStepID",
         "PerformedProcedureStepID",
-        "PlacerOrderNumberImagingServiceRequest",
-        "FillerOrderNumberImagingServiceRequest",
-        "IssuerOfAccessionNumberSequence",
+        "ContainerIdentifier",
+        "SpecimenIdentifier",
     }
 )
 _LIFTED = frozenset({"RequestAttributesSequence"})  # its descriptions say what was asked for
@@ -68,10 +69,9 @@ _MULTI_FRAME_NAMES = {
     "EffectiveEchoTime": "EchoTime",
     "FrameAcquisitionNumber": "AcquisitionNumber",
     "TemporalPositionIndex": "TemporalPositionIdentifier",
-    "FrameAcquisitionDateTime": "AcquisitionTime",
     "InversionTimes": "InversionTime",
 }
-"""What a functional group calls an attribute that single-frame objects know by another keyword (PS3.3 C.7.6.16)."""
+"""Keyword of a functional group -> what single-frame objects call the same; it is found by both (PS3.3 C.7.6.16)."""
 
 
 class _Role(enum.Enum):
@@ -111,7 +111,7 @@ def values_of(dataset: Dataset) -> Values:
     """Return the object's own values, and those its functional groups share (PS3.3 C.7.6.16)."""
     found: dict[str, tuple[FactValue, ...]] = {}
     _add(dataset, found)
-    for item in _items(dataset, "SharedFunctionalGroupsSequence"):
+    for item in dataset.get("SharedFunctionalGroupsSequence") or ():
         _add_groups(item, found)
     return found
 
@@ -127,7 +127,7 @@ def frame_values(dataset: Dataset, number: int) -> Values:
 
 def facts_of(dataset: Dataset) -> Facts:
     """Return the facts of one object: its own, then its shared, then all its frames' values, each once."""
-    frames = range(1, 1 + len(_items(dataset, "PerFrameFunctionalGroupsSequence")))
+    frames = range(1, 1 + len(dataset.get("PerFrameFunctionalGroupsSequence") or ()))
     return merged([values_of(dataset), *(frame_values(dataset, number) for number in frames)])
 
 
@@ -149,22 +149,22 @@ def _add(dataset: Dataset, found: dict[str, tuple[FactValue, ...]]) -> None:
             _add_codes(dataset, keyword, found)
         elif role is not _Role.LEFT_OUT:
             values = tuple(_plain(dataset, keyword, role))
-            if values:
-                found.setdefault(_MULTI_FRAME_NAMES.get(keyword, keyword), values)
+            for name in (keyword, _MULTI_FRAME_NAMES.get(keyword, keyword)) if values else ():
+                found.setdefault(name, values)
 
 
 def _add_groups(item: Dataset, found: dict[str, tuple[FactValue, ...]]) -> None:
     for tag in item.keys():  # noqa: SIM118
         keyword, role = _role(int(tag))
         if role is _Role.SEQUENCE:
-            for group in _items(item, keyword):
+            for group in item.get(keyword) or ():
                 _add(group, found)
             _add_codes(item, keyword, found)
 
 
 def _add_codes(dataset: Dataset, keyword: str, found: dict[str, tuple[FactValue, ...]]) -> None:
     """Put a code sequence's values and meanings under its keyword, however deep it lies (PS3.3 8.8)."""
-    for item in _items(dataset, keyword):
+    for item in _coded(dataset, keyword):
         codes = tuple(str(item.get(part, "")).strip() for part in ("CodeValue", "LongCodeValue", "CodeMeaning"))
         if any(codes):
             found[keyword] = (*found.get(keyword, ()), *filter(None, codes))
@@ -176,9 +176,10 @@ def _add_codes(dataset: Dataset, keyword: str, found: dict[str, tuple[FactValue,
                 _add_codes(item, nested, found)
 
 
-def _items(dataset: Dataset, keyword: str) -> list[Dataset]:
+def _coded(dataset: Dataset, keyword: str) -> list[Dataset]:
+    """Return a sequence's items; one that is spoilt, as old archives have them, says nothing."""
     try:
-        return list(dataset.get(keyword) or ())
+        return [item for item in dataset.get(keyword) or () if isinstance(item, Dataset)]
     except MALFORMED:
         return []
 
@@ -210,7 +211,7 @@ def _role(tag: int) -> tuple[str, _Role]:
     """Say by which keyword a tag becomes a fact, and as what."""
     keyword = keyword_for_tag(tag) if dictionary_has_tag(tag) else ""
     group = Tag(tag).group
-    personal = group in _PERSONAL_GROUPS or keyword in _ORDER_NUMBERS or _PERSONAL_WORDS.search(keyword)
+    personal = group in _PERSONAL_GROUPS or keyword in _IDENTIFIERS or _PERSONAL_WORDS.search(keyword)
     if not keyword or keyword in _FUNCTIONAL_GROUPS or (personal and keyword not in _PATIENT_FACTS):
         return keyword, _Role.LEFT_OUT
     vr = dictionary_VR(tag)

@@ -34,6 +34,8 @@ _APART_WHERE_POSITIONS_REPEAT = (
     "TemporalPositionIdentifier",
     "ContrastBolusAgentPhase",
     "AcquisitionTime",
+    "AcquisitionDateTime",
+    "FrameAcquisitionDateTime",
 )
 
 

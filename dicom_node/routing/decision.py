@@ -30,6 +30,16 @@ class RouteChecked:
         """Say whether the route matches and no other stack was chosen in this one's place."""
         return self.match == "yes" and not self.passed_over
 
+    @property
+    def waits(self) -> bool:
+        """Say whether only a person's answer keeps the route from running."""
+        return self.match == "open" and not self.passed_over
+
+    @property
+    def asks(self) -> bool:
+        """Say whether the route's pipelines are asked for, now or after a person's answer."""
+        return self.runs or self.waits
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Run:

@@ -56,10 +56,12 @@ def decide(config: Config, stack: Stack, gates: Mapping[str, GateAnswer], given:
     settled = tuple(settle(name, config.gates[name], answer, overrides.get(name)) for name, answer in gates.items())
     facts, by_name = _facts(stack, settled, overrides), {gate.gate: gate for gate in settled}
     routes = tuple(_route(one, facts, by_name, given.passed_over.get(one.name, "")) for one in config.routes)
-    running = [route for route, checked in zip(config.routes, routes, strict=True) if checked.runs]
-    wanted = {pipeline for route in running for pipeline in route.run}
-    declined = {pipeline: why for pipeline, why in given.refusals.items() if pipeline in wanted}
-    return _with_verdict(Decision("run", "", settled, routes, _runs(running, declined), declined))
+    pairs = list(zip(config.routes, routes, strict=True))
+    asked = {pipeline for route, checked in pairs for pipeline in route.run if checked.asks}
+    declined = {pipeline: why for pipeline, why in given.refusals.items() if pipeline in asked}
+    runs = _runs([route for route, checked in pairs if checked.runs], declined)
+    waiting = [route.name for route, checked in pairs if checked.waits and not declined.keys() >= set(route.run)]
+    return _with_verdict(Decision("run", "", settled, routes, runs, declined), waiting)
 
 
 def refused(decision: Decision, reason: str) -> Decision:
@@ -118,21 +120,21 @@ def _runs(routes: Sequence[Route], declined: Mapping[str, str]) -> tuple[Run, ..
     )
 
 
-def _with_verdict(decision: Decision) -> Decision:
-    waiting = [one for one in decision.routes if one.match == "open" and not one.passed_over]
+def _with_verdict(decision: Decision, waiting: Sequence[str]) -> Decision:
+    """Put in what follows from the routes; `waiting` names those that only a person's answer keeps back."""
+    said = "; ".join(f"{pipeline} declines: {why}" for pipeline, why in decision.refusals.items())
     if waiting:
-        open_gates = "; ".join(f"{gate.gate}: {gate.because}" for gate in decision.gates if gate.state == "open")
-        names = ", ".join(one.route for one in waiting)
-        return dataclasses.replace(decision, verdict="held", reason=f"held: {names} waits for a person, {open_gates}")
+        why = " and ".join(f"{gate.gate} ({gate.because})" for gate in decision.gates if gate.state == "open")
+        reason = f"held: {', '.join(waiting)} waits for a person to settle {why}"
+        return dataclasses.replace(decision, verdict="held", reason=reason)
     if decision.runs:
         names = ", ".join(f"{run.pipeline} (route {', '.join(run.routes)})" for run in decision.runs)
-        return dataclasses.replace(decision, reason=f"runs {names}")
-    if decision.refusals:
-        said = "; ".join(f"{pipeline}: {why}" for pipeline, why in decision.refusals.items())
+        return dataclasses.replace(decision, reason=f"runs {names}{f'; {said}' if said else ''}")
+    if said:
         return dataclasses.replace(decision, verdict="refused", reason=f"refused, because {said}")
     chosen = "; ".join(f"{one.route}: {one.passed_over}" for one in decision.routes if one.match == "yes")
-    why = chosen or f"because {_why(decision)}"
-    return dataclasses.replace(decision, verdict="nothing to run", reason=f"nothing to run, {why}")
+    reason = f"nothing to run, {chosen or f'because {_why(decision)}'}"
+    return dataclasses.replace(decision, verdict="nothing to run", reason=reason)
 
 
 def _why(decision: Decision) -> str:

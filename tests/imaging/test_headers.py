@@ -1,13 +1,18 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
 from pydicom import Dataset
+from pydicom._dicom_dict import DicomDictionary
 
 from dicom_node.imaging import facts_of
 from tests.imaging.objects import PATIENT, ct, multi_frame_ct
+
+PERSONAL = re.compile("Physician|Operator|PersonName|Address|Phone|Accession|BirthD|OrderNumber|PatientID|PatientName")
+TEXTS = {"LO", "SH", "PN", "DA", "LT", "UT", "ST", "CS", "DS", "IS"}
 
 
 def _code(value: str, meaning: str) -> Dataset:
@@ -21,6 +26,15 @@ def test_facts_never_contain_the_patients_identity() -> None:
     assert not [text for text in PATIENT.values() if text in said]
     assert not [part for text in PATIENT.values() for part in text.split("^") if part in said]
     assert "061Y" in said
+
+
+def test_no_attribute_of_a_patient_a_person_or_an_order_is_a_fact() -> None:
+    dataset = Dataset()
+    for tag, (vr, _, _, _, keyword) in DicomDictionary.items():
+        if keyword and (vr in {"PN", "LT", "UT"} or tag >> 16 == 0x0010 or PERSONAL.search(keyword)) and vr in TEXTS:
+            setattr(dataset, keyword, "20260101")
+    assert len(dataset) > 100
+    assert not set(facts_of(dataset)) - {"PatientSex", "PatientSize", "PatientWeight"}
 
 
 def test_a_person_named_inside_a_sequence_is_no_fact() -> None:
@@ -76,6 +90,14 @@ def test_functional_groups_are_searched_shared_then_per_frame() -> None:
     facts = facts_of(multi_frame_ct([(0, 0, 0), (0, 0, 2)], times=[1, 2]))
     assert facts["ConvolutionKernel"] == ("Br40",)
     assert facts["TemporalPositionIdentifier"] == (1.0, 2.0)
+
+
+def test_a_multi_frame_echo_time_is_found_by_both_its_names() -> None:
+    echo, shared = Dataset(), Dataset()
+    echo.EffectiveEchoTime = 4.6
+    shared.MREchoSequence = [echo]
+    facts = facts_of(ct(SharedFunctionalGroupsSequence=[shared]))
+    assert facts["EchoTime"] == facts["EffectiveEchoTime"] == (4.6,)
 
 
 def test_a_frames_type_counts_as_image_type() -> None:

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 from pydicom import Dataset, uid
 
-from dicom_node.imaging import split, stack_id
+from dicom_node.errors import GeometryError
+from dicom_node.imaging import read_volume, split, stack_id
 from tests.imaging.objects import (
     AXIAL,
     CORONAL,
@@ -120,6 +121,12 @@ def test_acquisitions_that_do_not_repeat_a_position_stay_one_stack(tmp_path: Pat
 def test_a_time_that_differs_from_slice_to_slice_separates_phases(tmp_path: Path) -> None:
     series = [ct((0, 0, 2 * (k % 4)), AcquisitionTime=f"{101000 + k}") for k in range(8)]
     assert _instances(tmp_path, series) == [[0, 1, 2, 3], [4, 5, 6, 7]]
+
+
+def test_phases_that_nothing_tells_apart_stay_together_and_are_refused(tmp_path: Path) -> None:
+    series = [ct((0, 0, 2 * (k % 4)), AcquisitionTime=f"{101000 + k}") for k in range(7)]
+    with pytest.raises(GeometryError, match="lies at the same position"):
+        read_volume(only(tmp_path, series))
 
 
 def test_phases_of_unequal_length_are_told_apart(tmp_path: Path) -> None:

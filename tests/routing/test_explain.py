@@ -26,7 +26,7 @@ def test_every_gate_route_condition_value_and_the_verdict_are_shown() -> None:
         "Route route0: waits",
         "Route route1: does not match",
         "is at most 5",
-        "held: route0 waits for a person",
+        "held: route0 waits for a person to settle contrast",
     ):
         assert words in shown
 

@@ -74,7 +74,7 @@ def test_a_route_may_ask_for_uncertain() -> None:
 def test_what_does_not_hang_on_the_open_fact_is_listed_beside_the_hold() -> None:
     decision = decided(config({"when": ENHANCED}, {"when": {"Modality": "CT"}, "run": ["kidney"]}), answer=UNSURE)
     assert (decision.verdict, [run.pipeline for run in decision.runs]) == ("held", ["kidney"])
-    assert "route0 waits for a person" in decision.reason
+    assert decision.reason.startswith("held: route0 waits for a person to settle contrast (the pixels are uncertain")
     assert "agent filled" in decision.reason
 
 
@@ -137,7 +137,15 @@ def test_a_pipeline_that_declines_is_left_out_and_said() -> None:
     decision = decided(settings, refusals={"liver": "too short", "gate": "no matter"})
     assert ([run.pipeline for run in decision.runs], decision.refusals) == (["kidney"], {"liver": "too short"})
     decision = decided(settings, refusals={"liver": "too short", "kidney": "too thick"})
-    assert (decision.verdict, decision.reason) == ("refused", "refused, because liver: too short; kidney: too thick")
+    assert (decision.verdict, decision.reason) == (
+        "refused",
+        "refused, because liver declines: too short; kidney declines: too thick",
+    )
+
+
+def test_nobody_is_asked_about_a_stack_that_the_pipeline_declines_anyway() -> None:
+    decision = decided(config({"when": ENHANCED}), answer=UNSURE, refusals={"liver": "too short"})
+    assert (decision.verdict, decision.reason) == ("refused", "refused, because liver declines: too short")
 
 
 def test_a_stack_passed_over_does_not_run_and_says_for_which() -> None:
