@@ -34,7 +34,9 @@ class ContrastSettings(Settings):
     enhanced_at: float = Field(0.65, ge=0.5, le=1)  # mean probability from which the stack is enhanced
     non_enhanced_at: float = Field(0.35, ge=0, le=0.5)  # mean probability up to which it is not
     slices: int = Field(9, ge=1)  # sampled over the stack; more cost time, fewer miss the vessels
-    lung_share: float = Field(0.08, ge=0, le=1)  # of the body's cross-section, from which a slice shows chest
+    lung_share: float = Field(
+        0.08, ge=0, le=1
+    )  # of the body's cross-section, from which a slice shows chest; 0 judges any region
     chest_slices: float = Field(0.3, ge=0, le=1)  # share of the sampled slices that must show chest
     enhanced_pattern: str = ENHANCED_PATTERN  # in SeriesDescription, `_ - . /` read as blanks
     non_enhanced_pattern: str = NON_ENHANCED_PATTERN  # likewise, and with the hyphen kept for `C-`

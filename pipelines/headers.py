@@ -37,9 +37,12 @@ def refuse_ct(stack: Stack) -> str | None:
     return f"ImageType says {derived[0]}, not a plain axial image" if derived else None
 
 
-def refuse_radiograph(stack: Stack, min_pixels: int) -> str | None:
-    """Say why an image is no radiograph for presentation, or smaller than the model can read."""
-    if reason := _other_than(stack, "kind", ("RADIOGRAPH",)):
+def refuse_radiograph(stack: Stack, min_pixels: int, captures: bool) -> str | None:
+    """Say why an image is no radiograph for presentation, or smaller than the model can read.
+
+    `captures` lets Secondary Capture pass: some archives keep radiographs so.
+    """
+    if reason := _other_than(stack, "kind", ("RADIOGRAPH", "CAPTURE") if captures else ("RADIOGRAPH",)):
         return reason
     if reason := _other_than(stack, "Modality", ("CR", "DX", "RG", "OT")):
         return reason

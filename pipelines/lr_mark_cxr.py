@@ -43,6 +43,7 @@ class MarkSettings(Settings):
     score_at: float = Field(0.4, gt=0, lt=1)  # heat from which a place is a mark
     overlap: float = Field(0.3, gt=0, le=1)  # of two boxes (intersection over union), from which they are one mark
     margin: float = Field(0.12, ge=0, le=1)  # of a box's longer side, erased around it on every side
+    captures: bool = False  # whether Secondary Capture is taken for a radiograph; off, as it may be anything
     min_pixels: int = Field(256, ge=1)  # a letter of a smaller image is a few pixels; a real DX has over 1000
 
 
@@ -58,7 +59,7 @@ class LRMarkCXR(Pipeline):
 
     def refuse(self, stack: Stack) -> str | None:
         """Refuse what is no radiograph for presentation; any view will do."""
-        return refuse_radiograph(stack, self.settings.min_pixels)
+        return refuse_radiograph(stack, self.settings.min_pixels, self.settings.captures)
 
     def load(self, weights: Mapping[str, Weights], device: str) -> Model:
         """Build the detector from one entry of any recipe in RECIPES."""

@@ -37,7 +37,8 @@ STRUCTURE: Final = Code("91723000", "SCT", "Anatomical Structure")
 LUNG: Final = Code("39607008", "SCT", "Lung")
 AREA: Final = Code("42798000", "SCT", "Area")
 AREA_SHARE: Final = Code("AREA_SHARE", SCHEME, "Share of the image's area")
-AREA_RATIO: Final = Code("LUNG_AREA_RATIO", SCHEME, "Area of the first-named lung by the second's")
+RIGHT_BY_LEFT: Final = Code("RIGHT_BY_LEFT", SCHEME, "Area of the right lung by the left lung's")
+IMAGE_LEFT_BY_RIGHT: Final = Code("IMAGE_LEFT_RIGHT", SCHEME, "Area of the image-left lung by the image-right lung's")
 SQUARE_MM: Final = Code("mm2", "UCUM", "square millimeter")
 NO_UNIT: Final = Code("1", "UCUM", "no units")
 RATIO: Final = Code("{ratio}", "UCUM", "ratio")
@@ -53,6 +54,7 @@ class LungSettings(Settings):
     threshold: float = Field(0.5, gt=0, lt=1)  # probability from which a pixel is lung
     min_share: float = Field(0.005, ge=0, lt=1)  # of the image; a smaller component is taken for noise
     min_pixels: int = Field(256, ge=1)  # the network's square; a real DX has over 1000, below 512 is usually a capture
+    captures: bool = False  # whether Secondary Capture is taken for a radiograph; off, as it may be anything
     refuse_pattern: str = r"(?i)decub|lordot|oblique|inspir.*expir"  # in Series-, Study- and ProtocolName
 
 
@@ -68,7 +70,7 @@ class LungCXR(Pipeline):
 
     def refuse(self, stack: Stack) -> str | None:
         """Refuse lateral, oblique, lordotic and decubitus views, small images, and odd shapes."""
-        reason = refuse_radiograph(stack, self.settings.min_pixels) or self._refuse_view(stack)
+        reason = refuse_radiograph(stack, self.settings.min_pixels, self.settings.captures) or self._refuse_view(stack)
         return reason or _refuse_shape(stack)
 
     def load(self, weights: Mapping[str, Weights], device: str) -> Model:
@@ -184,7 +186,8 @@ def measured(
         for segment, count in zip(segments, pixels, strict=True)
     ]
     if all(pixels):
-        found.append(Measurement(AREA_RATIO, pixels[0] / pixels[1], RATIO))
+        concept = RIGHT_BY_LEFT if segments[0].laterality else IMAGE_LEFT_BY_RIGHT
+        found.append(Measurement(concept, pixels[0] / pixels[1], RATIO))
     return found
 
 

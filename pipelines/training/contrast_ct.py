@@ -31,32 +31,23 @@ BATCH = 16
 FOLDS = 5
 SLICES_PER_EPOCH = 160
 BLOOD_HU = 42.0  # unenhanced
-ARTERY_HU = 140.0  # mean of a place that alone shows that the slice is enhanced
-ARTERY_PIXELS = 40  # its least size, 90 mm2
 
 
-def vessels(hu: NDArray[np.float32]) -> NDArray[np.intp]:
-    """Number the places of iodine in an enhanced slice from 1: even regions of 80 to 450 HU without cortical bone."""
+def vessels(hu: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return where iodine is in an enhanced slice, 0 .. 1: even regions of 80 to 450 HU that hold no cortical bone."""
     smooth = np.asarray(cv2.GaussianBlur(hu, (0, 0), 1.0), np.float32)
     spread = np.asarray(cv2.GaussianBlur((hu - smooth) ** 2, (0, 0), 2.0), np.float32)
     candidates = ndimage.binary_opening((smooth > 80) & (smooth < 450) & (spread < 60.0**2))
     labels, count = ndimage.label(candidates)
     if count == 0:
-        return np.zeros(hu.shape, np.intp)
+        return np.zeros_like(hu)
     bone = ndimage.binary_dilation(smooth > 500, iterations=2)
     index = range(1, count + 1)
     sizes = ndimage.sum_labels(candidates, labels, index)
     touching = ndimage.sum_labels(bone, labels, index) / sizes
-    keep = np.concatenate([[False], (touching < 0.2) & (sizes > 20)])
-    renumbered = np.where(keep, np.cumsum(keep), 0)
-    return np.asarray(renumbered[labels], np.intp)
-
-
-def with_iodine(hu: NDArray[np.float32], places: NDArray[np.intp], kept: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Scale what each place has above unenhanced blood; `kept[k]` is for place k, `kept[0]` is not used."""
-    change = np.where(places > 0, kept[places] - 1, 0).astype(np.float32)
-    soft = np.asarray(cv2.GaussianBlur(change, (0, 0), 0.7), np.float32)
-    return np.asarray(hu + soft * np.maximum(hu - np.float32(BLOOD_HU), 0), np.float32)
+    keep = np.flatnonzero((touching < 0.2) & (sizes > 20)) + 1
+    soft = cv2.GaussianBlur(np.isin(labels, keep).astype(np.float32), (0, 0), 0.7)
+    return np.asarray(soft, np.float32)
 
 
 def training_slices(folder: Path, held_out: int | None) -> tuple[list[CtSlice], list[CtSlice]]:
@@ -87,9 +78,10 @@ class Slices:
         """
         index = int(random.choice(self.classes[int(random.integers(2))]))
         hu, enhanced, blood = self.hu[index], self.enhanced[index], self.vessels[index]
-        if blood is not None and random.random() < 0.75:
-            kept, enhanced = _phase(hu, blood, random)
-            hu = with_iodine(hu, blood, kept)
+        if blood is not None and random.random() < 0.7:
+            kept = random.uniform(0.0, 0.1) if random.random() < 0.3 else random.uniform(0.5, 1.4)
+            enhanced = kept > 0.3
+            hu = hu + blood * np.maximum(hu - BLOOD_HU, 0) * np.float32(kept - 1)
         return windowed(_disturbed(hu, random)), float(enhanced)
 
     def batches(self, epoch: int, seed: int) -> Iterator[Batch]:
@@ -99,30 +91,6 @@ class Slices:
             pairs = [self.draw(random) for _ in range(BATCH)]
             answers = torch.tensor([enhanced for _, enhanced in pairs])
             yield torch.from_numpy(np.stack([hu for hu, _ in pairs])), answers
-
-
-def _phase(
-    hu: NDArray[np.float32], places: NDArray[np.intp], random: np.random.Generator
-) -> tuple[NDArray[np.float32], bool]:
-    """Return how much iodine each place keeps, and whether the slice is still enhanced.
-
-    None, more or less of all, or only some places, as in an early phase; of these one large bright place is enough.
-    """
-    count = int(places.max())
-    choice = random.random()
-    if choice < 0.3 or count == 0:
-        return np.full(count + 1, random.uniform(0.0, 0.1), np.float32), False
-    if choice < 0.65:
-        return np.full(count + 1, random.uniform(0.5, 1.4), np.float32), True
-    index = range(1, count + 1)
-    mean = np.asarray(ndimage.mean(hu, places, index))
-    large_bright = (np.asarray(ndimage.sum_labels(places > 0, places, index)) > ARTERY_PIXELS) & (mean > ARTERY_HU)
-    stays = random.random(count) < 0.4
-    if large_bright.any() and not (stays & large_bright).any():
-        stays[int(random.choice(np.flatnonzero(large_bright)))] = True
-    if not (stays & large_bright).any():
-        return np.ones(count + 1, np.float32), True
-    return np.concatenate([[1.0], np.where(stays, random.uniform(0.8, 1.2), 0.05)]).astype(np.float32), True
 
 
 def _disturbed(hu: NDArray[np.float32], random: np.random.Generator) -> NDArray[np.float32]:

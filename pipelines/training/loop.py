@@ -86,4 +86,9 @@ def export(network: nn.Module, path: Path) -> str:
     }
     path.parent.mkdir(parents=True, exist_ok=True)
     save_file(tensors, path)
+    return sha256_of(path)
+
+
+def sha256_of(path: Path) -> str:
+    """Return a file's SHA-256 as the catalogue writes it."""
     return hashlib.sha256(path.read_bytes()).hexdigest()

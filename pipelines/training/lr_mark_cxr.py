@@ -18,6 +18,7 @@ import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -231,6 +232,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="folder with cxr/")
     parser.add_argument("--out", type=Path, required=True, help="folder for checkpoint and weights")
+    parser.add_argument("--start", type=Path, help="weights to go on from, with a schedule of its own")
+    parser.add_argument("--rate", type=float, default=2e-3, help="peak learning rate")
     parser.add_argument("--epochs", type=int, default=60)
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
@@ -238,9 +241,12 @@ def main() -> None:
     sources = backgrounds(split_cxr(read_cxr(options.data / "cxr")).train)
     real = sum(label.side is not None for source in sources for label in source.labels)
     log.info("%d radiographs with %d real marks", len(sources), real)
-    plan = Plan(options.out, options.epochs, STEPS, average=0.995)
+    plan = Plan(options.out, options.epochs, STEPS, rate=options.rate, average=0.995)
     torch.manual_seed(plan.seed)
-    trained = fit(CentreDetector(1, len(SIDES)), lambda epoch: batches(sources, epoch, plan.seed), loss, plan)
+    network = CentreDetector(1, len(SIDES))
+    if options.start:
+        network.load_state_dict(load_file(options.start), strict=False)  # lacks only step counters
+    trained = fit(network, lambda epoch: batches(sources, epoch, plan.seed), loss, plan)
     log.info("sha256 %s", export(trained, options.out / "weights.safetensors"))
 
 

@@ -123,6 +123,12 @@ def test_what_is_no_frontal_radiograph_is_refused(facts: dict[str, Any], reason:
     assert reason in (LungCXR().refuse(stack(**{"Modality": "DX", **facts})) or "")
 
 
+def test_a_secondary_capture_is_taken_only_where_the_site_says_so() -> None:
+    capture = stack(Modality="OT", kind="capture")
+    assert "kind" in (LungCXR().refuse(capture) or "")
+    assert LungCXR({"captures": True}).refuse(capture) is None
+
+
 def test_a_portable_frontal_radiograph_is_not_refused() -> None:
     facts: dict[str, Any] = {
         "Modality": "CR",

@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from pipelines.training.data import CxrRow, bootstrap, folds_of, split_cxr
+from pipelines.training.loop import Batch, Plan, export, fit, sha256_of
+from pipelines.training.lr_mark_cxr import Background, Label, draw_sample, read_marks, targets
+from pipelines.training.marks import SIDES
+from tests.pipelines.support import chest, shared_data
+
+
+def row(patient: str, licence: str) -> CxrRow:
+    return CxrRow(Path(f"{patient}.jpg"), None, "PA", patient, licence, None, None)
+
+
+def batches(epoch: int) -> Iterator[Batch]:
+    random = torch.Generator().manual_seed(epoch)
+    for _ in range(3):
+        x = torch.rand(4, 2, generator=random)
+        yield x, x.sum(dim=1, keepdim=True)
+
+
+def loss(network: nn.Module, batch: Batch) -> Tensor:
+    error: Tensor = ((network(batch[0]) - batch[1]) ** 2).mean()
+    return error
+
+
+def trained(out: Path, stop_after: int | None = None) -> nn.Module:
+    torch.manual_seed(1)
+    network = nn.Linear(2, 1)
+    if stop_after is not None:  # as if the machine went down: the plan is the same, the epochs end early
+
+        def cut(epoch: int) -> Iterator[Batch]:
+            if epoch >= stop_after:
+                raise KeyboardInterrupt
+            return batches(epoch)
+
+        with pytest.raises(KeyboardInterrupt):
+            fit(network, cut, loss, Plan(out, epochs=4, steps=3))
+        torch.manual_seed(7)
+        network = nn.Linear(2, 1)
+    return fit(network, batches, loss, Plan(out, epochs=4, steps=3))
+
+
+def test_a_resumed_training_ends_where_an_unbroken_one_does(tmp_path: Path) -> None:
+    whole, resumed = trained(tmp_path / "a"), trained(tmp_path / "b", stop_after=2)
+    for one, other in zip(whole.parameters(), resumed.parameters(), strict=True):
+        assert torch.allclose(one, other, atol=1e-6)
+
+
+def test_exported_weights_are_half_precision_without_step_counters(tmp_path: Path) -> None:
+    path = tmp_path / "w.safetensors"
+    assert export(nn.BatchNorm2d(3), path) == sha256_of(path)
+    assert b"num_batches_tracked" not in path.read_bytes()
+    assert b"F16" in path.read_bytes()
+
+
+def test_no_patient_is_in_two_parts_and_only_licensed_ones_train() -> None:
+    rows = [row(f"p{k}", licence) for k in range(40) for licence in ("CC BY 4.0", "", "CC BY-NC-ND 4.0")[: 1 + k % 3]]
+    rows += [row(f"q{k}", "") for k in range(10)]
+    split = split_cxr(rows)
+    parts = [{one.patient for one in part} for part in (split.train, split.tune, split.test)]
+    assert len(parts[0] | parts[1] | parts[2]) == sum(len(part) for part in parts)
+    assert all(one.trainable for one in (*split.train, *split.tune))
+    assert {f"q{k}" for k in range(10)} <= parts[2]
+
+
+def test_folds_keep_patients_whole_and_classes_even() -> None:
+    patients = [f"p{k // 2}" for k in range(40)]
+    enhanced = [k % 4 < 2 for k in range(40)]
+    folds = folds_of(patients, enhanced, 5)
+    assert all(folds[2 * k] == folds[2 * k + 1] for k in range(20))
+    assert [sum(e for e, f in zip(enhanced, folds, strict=True) if f == k) for k in range(5)] == [4] * 5
+
+
+def test_the_bootstrap_draws_whole_patients() -> None:
+    values = [0.0] * 10 + [1.0] * 10
+    mean, low, high = bootstrap(values, lambda chosen: float(np.mean(chosen)), ["a"] * 10 + ["b"] * 10)
+    assert (mean, low, high) == (0.5, 0.0, 1.0)
+
+
+def test_a_label_becomes_one_centre_with_its_edges() -> None:
+    heat, edges, known = targets([Label(1, 40, 60, 60, 100), Label(None, 200, 200, 220, 220)])
+    assert np.argwhere(heat == 1).tolist() == [[1, 20, 12]]
+    assert edges[:, 20, 12] == pytest.approx([12.5 - 10, 20.5 - 15, 15 - 12.5, 25 - 20.5])
+    assert not known[52, 52]
+
+
+def test_drawn_samples_hold_their_marks_inside_the_crop() -> None:
+    random = np.random.default_rng(0)
+    source = Background(chest(), (), 5.0, 180.0)
+    labels = [label for _ in range(20) for label in draw_sample(source, random)[1]]
+    assert {label.side for label in labels} == {0, 1}
+    assert all(label.x2 - label.x1 > 2 and label.y2 - label.y1 > 2 for label in labels)
+
+
+def test_the_hand_boxed_marks_are_boxes_of_known_sides() -> None:
+    labels = [label for found in read_marks().values() for label in found]
+    assert sum(label.side is not None for label in labels) > 150
+    assert all(label.x1 < label.x2 and label.y1 < label.y2 for label in labels)
+    assert {label.side for label in labels} == {*range(len(SIDES)), None}
+
+
+def test_every_hand_boxed_file_is_in_the_development_data() -> None:
+    folder = shared_data("cxr")
+    assert [name for name in read_marks() if not (folder / "images" / name).is_file()] == []
