@@ -13,6 +13,7 @@ from typing import Any
 from pydicom.dataset import Dataset
 from pydicom.uid import UID, AllTransferSyntaxes, ExplicitVRLittleEndian
 from pynetdicom import AE, AllStoragePresentationContexts, _config, evt, register_uid
+from pynetdicom.association import Association
 from pynetdicom.events import Event
 from pynetdicom.service_class import StorageServiceClass
 from pynetdicom.sop_class import uid_to_service_class
@@ -75,6 +76,8 @@ class StorageSCP:
 
     def stop(self) -> None:
         """Abort the open associations and stop listening."""
+        for association in self._ae.active_associations:
+            _end_reading(association)
         self._ae.shutdown()
 
 
@@ -105,21 +108,28 @@ def _quieten_pynetdicom() -> None:
     logging.getLogger("pynetdicom").setLevel(logging.WARNING)
 
 
-def _connection(event: Event) -> socket.socket | None:
-    transport = event.assoc.dul.socket
+def _connection(association: Association) -> socket.socket | None:
+    transport = association.dul.socket
     return transport.socket if transport else None
+
+
+def _end_reading(association: Association) -> None:
+    """Wake an association that waits for the rest of a PDU: it could not be aborted before that came."""
+    if connection := _connection(association):
+        with suppress(OSError):  # closed meanwhile
+            connection.shutdown(socket.SHUT_RD)
 
 
 def _tune_connection(event: Event) -> None:
     """Answer without waiting for more to send, and cut a peer that stops in the middle of a PDU."""
-    if connection := _connection(event):
+    if connection := _connection(event.assoc):
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         connection.settimeout(_NETWORK_S)
 
 
 def _acknowledge_quickly(event: Event) -> None:
     """Acknowledge each PDU at once: a sender with Nagle's algorithm on waits 40 ms per object otherwise."""
-    connection = _connection(event)
+    connection = _connection(event.assoc)
     if connection is not None and hasattr(socket, "TCP_QUICKACK"):  # Linux forgets it after each use
         with suppress(OSError):  # closed meanwhile
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)

@@ -6,7 +6,9 @@ import shutil
 import socket
 import ssl
 import subprocess
+import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -14,7 +16,7 @@ from pydicom.uid import UID, CTImageStorage, ExplicitVRLittleEndian
 from pynetdicom import AE
 from pynetdicom.association import Association
 
-from tests.receive.node import Site, altered, eventually
+from tests.receive.node import Site, altered, eventually, running
 from tests.support.dicom import PATIENT_ID, PATIENT_NAME, ct_slice, encoded, series
 
 VERIFICATION = "1.2.840.10008.1.1"
@@ -93,6 +95,17 @@ def test_nothing_that_identifies_a_patient_is_logged(site: Site, caplog: pytest.
     site.registered(1)
     assert PATIENT_NAME not in caplog.text
     assert PATIENT_ID not in caplog.text
+
+
+def test_a_client_that_stops_in_the_middle_of_a_pdu_does_not_hold_up_the_end(tmp_path: Path) -> None:
+    with ExitStack() as stack:
+        with running(tmp_path) as site:
+            stalled = stack.enter_context(socket.create_connection(("127.0.0.1", site.receiver.port)))
+            stalled.sendall(b"\x01\x00\x00")
+            with site.association([(VERIFICATION, IMPLICIT)]):
+                pass
+            started = time.monotonic()
+        assert time.monotonic() - started < 5
 
 
 def test_ended_associations_are_not_kept_in_memory(site: Site) -> None:
