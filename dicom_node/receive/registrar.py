@@ -113,7 +113,8 @@ class Registrar:
             paths = self._lasting(partial(scan.files_without_row, self._shelf, self._catalog, folder))
             if paths:
                 log.warning("%d objects in %s were not in the catalog", len(paths), self._shelf.relative(folder))
-                self._register([Arrived(path) for path in paths])
+            for first in range(0, len(paths), _BATCH):
+                self._register([Arrived(path) for path in paths[first : first + _BATCH]])
             if self._stopping.is_set():
                 return
 
