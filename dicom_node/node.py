@@ -111,7 +111,7 @@ class Node:
             problem = "ended without a word"
         if problem:
             raise BootError(f"the {part.name} cannot start: {problem}")
-        _log.info("%s is up", part.name)
+        _log.info("%s is up, process %d", part.name, part.process.pid)
 
     def _restart(self, part: _Part, exit_code: int | None) -> None:
         """Start a dead part again, after a pause that doubles while it keeps dying young."""

@@ -91,4 +91,4 @@ def test_a_pipelines_own_keys_are_its_settings(tmp_path: Path) -> None:
 
 def test_the_configuration_cannot_be_changed(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="frozen"):
-        load(tmp_path, ROUTE).node.port = 1
+        load(tmp_path, ROUTE).node.port = 1  # type: ignore[misc]

@@ -191,4 +191,6 @@ def _say_what_next(out: Path, console: Console) -> None:
         f"and send a study to {node.ae_title} at {node.host}, port {node.port}, or: dicom-node send FOLDER\n"
         "None of this is a medical device.",
         highlight=False,
+        markup=False,
+        soft_wrap=True,
     )
