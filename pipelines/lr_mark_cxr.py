@@ -40,7 +40,7 @@ SIDES: Final = (("L", LEFT), ("R", RIGHT))  # in the order of the network's clas
 class MarkSettings(Settings):
     """`[pipelines.lr_mark_cxr]`."""
 
-    score_at: float = Field(0.4, gt=0, lt=1)  # heat from which a place is a mark
+    score_at: float = Field(0.5, gt=0, lt=1)  # heat from which a place is a mark
     overlap: float = Field(0.3, gt=0, le=1)  # of two boxes (intersection over union), from which they are one mark
     margin: float = Field(0.12, ge=0, le=1)  # of a box's longer side, erased around it on every side
     captures: bool = False  # whether Secondary Capture is taken for a radiograph; off, as it may be anything

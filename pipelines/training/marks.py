@@ -136,13 +136,35 @@ def draw_mark(text: str, height: float, random: np.random.Generator) -> Drawn:
 
 
 def draw_words(random: np.random.Generator, height: float) -> Drawn:
-    """Render what is no mark: a word, another letter, a number."""
-    if random.random() < 0.5:
+    """Render what is no mark: a ruler, another letter, a number, a word."""
+    kind = random.random()
+    if kind < 0.12:
+        return _ruler(height, random)
+    if kind < 0.55:
         return draw_mark(str(random.choice(list(OTHER_LETTERS))), height, random)
     text = str(random.choice(WORDS))
     canvas = round(height * (len(text) + 2) * _SUPER) + 8
     words = _letters(text, height * _SUPER, canvas, random)
     return _reduced(np.full_like(words, random.uniform(0.5, 1.0)), words, words, random)
+
+
+def _ruler(height: float, random: np.random.Generator) -> Drawn:
+    """Render a scale: a line with ticks, whose corners look like the letter L."""
+    tick = max(4.0, height * random.uniform(0.2, 0.6)) * _SUPER
+    gap = tick * random.uniform(0.5, 3)
+    ticks = int(random.integers(4, 16))
+    side = round(gap * ticks + 2 * tick) + 8
+    thick = max(1, round(_SUPER * random.uniform(0.5, 1.5)))
+    scale = np.zeros((side, side), np.float32)
+    start, middle = round(tick), side // 2
+    if random.random() < 0.8:
+        cv2.line(scale, (start, middle), (round(start + gap * (ticks - 1)), middle), 1.0, thick)
+    for number in range(ticks):
+        x = round(start + gap * number)
+        length = tick if number % 5 == 0 else tick * 0.6
+        cv2.line(scale, (x, middle), (x, round(middle - length)), 1.0, thick)
+    scale = np.rot90(scale, int(random.integers(4))).copy()
+    return _reduced(np.full_like(scale, random.uniform(0.4, 1.0)), scale, scale, random)
 
 
 def blend(picture: NDArray[np.uint8], drawn: Drawn, x: int, y: int, random: np.random.Generator) -> None:
