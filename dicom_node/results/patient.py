@@ -104,7 +104,21 @@ def _as_stored(header: Dataset, tag: BaseTag) -> bytes | DataElement:
     element = header.get_item(tag)
     if isinstance(element, RawDataElement) and dictionary_VR(tag) in _TEXT:
         return element.value or b""
-    return copy.deepcopy(header[tag])
+    found = copy.deepcopy(header[tag])
+    if found.VR == VR.SQ:
+        for item in found.value:
+            _drop_group_lengths(item)
+    return found
+
+
+def _drop_group_lengths(item: Dataset) -> None:
+    """Drop what describes the bytes and not the patient: retired (PS3.5 7.2), and no writer keeps it."""
+    for element in list(item):
+        if element.tag.element == 0:
+            del item[element.tag]
+        elif element.VR == VR.SQ:
+            for nested in element.value:
+                _drop_group_lengths(nested)
 
 
 def _raw(tag: BaseTag, value: bytes) -> RawDataElement:

@@ -113,3 +113,20 @@ def test_two_patients_in_one_series_give_no_result(keyword: str, tmp_path: Path)
         encode(request(stack), tmp_path / "out")
     assert "19010101" not in str(caught.value)
     assert not (tmp_path / "out").exists()
+
+
+def test_group_lengths_inside_sequences_are_no_difference(tmp_path: Path) -> None:
+    item = Dataset()
+    item.CodeValue, item.CodingSchemeDesignator, item.CodeMeaning = "113100", "DCM", "Basic Profile"
+    item.is_undefined_length_sequence_item = True
+    stack = builders.radiograph(tmp_path, DeidentificationMethodCodeSequence=[item])
+    source = Path(stack.frames[0].path)
+    opening = b"\xfe\xff\x00\xe0\xff\xff\xff\xff"
+    header = dcmread(source)
+    header["DeidentificationMethodCodeSequence"].is_undefined_length = True
+    header.save_as(source)
+    source.write_bytes(source.read_bytes().replace(opening, opening + b"\x08\x00\x00\x00UL\x04\x00\x20\x00\x00\x00", 1))
+    assert Tag(0x0008, 0x0000) in dcmread(source).DeidentificationMethodCodeSequence[0]
+    for file in encode(request(stack, builders.lungs()), tmp_path / "out"):
+        (kept,) = dcmread(file.path).DeidentificationMethodCodeSequence
+        assert kept.CodeMeaning == "Basic Profile"
