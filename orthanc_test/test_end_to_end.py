@@ -22,12 +22,12 @@ from dicom_node.deliver import send
 from dicom_node.demo.pacs import SmallPacs
 from dicom_node.demo.studies import radiograph_study, write_studies
 from dicom_node.imaging import dicom_files
-from orthanc_test.conftest import require
 from orthanc_test.orthanc import Orthanc, free_port
 from orthanc_test.real_data import REAL_DATA, wrapped_radiographs
 from orthanc_test.running import RunningNode
 from orthanc_test.validity import errors_of_ours
 from tests.support.dicom import PATIENT_ID, PATIENT_NAME, encoded, radiograph, series
+from tests.support.programs import require
 
 REPOSITORY = Path(__file__).parents[1]
 ENDS = {StackState.DELIVERED, StackState.NOTHING, StackState.REFUSED}

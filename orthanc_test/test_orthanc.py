@@ -10,8 +10,8 @@ from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage
 from pynetdicom import AE
 
 from dicom_node.uids import derived_uid
-from orthanc_test.conftest import require
 from orthanc_test.orthanc import Orthanc, OrthancError
+from tests.support.programs import require
 
 
 def capture() -> Dataset:

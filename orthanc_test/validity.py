@@ -9,8 +9,8 @@ from pathlib import Path
 
 from pydicom import Dataset, dcmread
 
-from orthanc_test.conftest import require
 from orthanc_test.orthanc import Orthanc
+from tests.support.programs import require
 
 _MADE = ("SEG", "SR", "OT")
 

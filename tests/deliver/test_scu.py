@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import shutil
 import subprocess
 import threading
 import time
@@ -24,6 +23,7 @@ from dicom_node.deliver.outcomes import judge
 from dicom_node.errors import PeerError
 from tests.deliver.pacs import Pacs, archive, our_config, silent_server, unused_port
 from tests.support.dicom import ct_slice, data_set_bytes, encoded, series
+from tests.support.programs import require
 
 
 @pytest.fixture
@@ -220,8 +220,7 @@ def test_a_peer_that_stops_reading_is_cut(config: Config, tmp_path: Path) -> Non
 
 
 def test_a_plain_peer_that_is_called_over_tls_says_so(config: Config, tmp_path: Path) -> None:
-    if shutil.which("openssl") is None:
-        pytest.skip("openssl is not installed")
+    require("openssl")
     files = {"certificate": str(tmp_path / "certificate.pem"), "key": str(tmp_path / "key.pem")}
     subject = ["-subj", "/CN=node", "-days", "2", "-nodes", "-newkey", "rsa:2048"]
     command = ["openssl", "req", "-x509", *subject, "-keyout", files["key"], "-out", files["certificate"]]
@@ -232,8 +231,8 @@ def test_a_plain_peer_that_is_called_over_tls_says_so(config: Config, tmp_path: 
         echo(config, pacs.peer(tls={**files, "ca": str(tmp_path / "absent.pem")}))
 
 
-@pytest.mark.skipif(shutil.which("storescp") is None, reason="dcmtk is not installed")
 def test_storescp_takes_our_objects(config: Config, tmp_path: Path) -> None:
+    require("storescp")
     port = unused_port()
     folder = tmp_path / "archive"
     folder.mkdir()

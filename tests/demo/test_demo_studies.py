@@ -1,8 +1,6 @@
 from __future__ import annotations
 
 import datetime
-import os
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -14,6 +12,7 @@ from pydicom import Dataset, dcmread
 from dicom_node.demo import headers
 from dicom_node.demo.phantom import ARTERIAL, PLAIN, chest_hu
 from dicom_node.demo.studies import ct_grid, ct_series, ct_volume, write_studies
+from tests.support.programs import require
 
 DAY = datetime.date(2026, 1, 2)
 
@@ -114,8 +113,6 @@ def complaints(path: Path) -> list[str]:
 
 
 def test_dciodvfy_finds_no_error(written: list[Path]) -> None:
-    program = shutil.which("dciodvfy")
-    if program is None and not os.environ.get("DICOM_NODE_REQUIRE_TOOLS"):
-        pytest.skip("no dciodvfy on PATH")
+    require("dciodvfy")
     firsts = [path for path in written if path.name == "0001.dcm"]
     assert [line for path in firsts for line in complaints(path)] == []

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import gc
 import logging
-import shutil
 import socket
 import ssl
 import subprocess
@@ -18,6 +17,7 @@ from pynetdicom.association import Association
 
 from tests.receive.node import Site, altered, eventually, running
 from tests.support.dicom import PATIENT_ID, PATIENT_NAME, ct_slice, encoded, series
+from tests.support.programs import require
 
 VERIFICATION = "1.2.840.10008.1.1"
 IMPLICIT = "1.2.840.10008.1.2"
@@ -28,13 +28,13 @@ def test_c_echo_is_answered(site: Site) -> None:
         assert association.send_c_echo().Status == 0x0000
 
 
-@pytest.mark.skipif(shutil.which("echoscu") is None, reason="dcmtk is not installed")
 def test_echoscu_is_answered(site: Site) -> None:
+    require("echoscu")
     subprocess.run(["echoscu", "-aec", "NODE", "127.0.0.1", str(site.receiver.port)], check=True, timeout=20)
 
 
-@pytest.mark.skipif(shutil.which("storescu") is None, reason="dcmtk is not installed")
 def test_storescu_can_store(site: Site, tmp_path: Path) -> None:
+    require("storescu")
     folder = tmp_path / "outbox"
     folder.mkdir()
     for number, dataset in enumerate(series(3)):
@@ -125,12 +125,12 @@ def _associations() -> int:
 def certificate(tmp_path: Path) -> dict[str, Path]:
     files = {"certificate": tmp_path / "certificate.pem", "key": tmp_path / "key.pem"}
     subject = ["-subj", "/CN=node", "-days", "2", "-nodes", "-newkey", "rsa:2048"]
+    require("openssl")
     command = ["openssl", "req", "-x509", *subject, "-keyout", str(files["key"])]
     subprocess.run([*command, "-out", str(files["certificate"])], check=True, capture_output=True, timeout=20)
     return {**files, "ca": files["certificate"]}
 
 
-@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed")
 def test_tls_asks_for_a_certificate_and_is_not_held_up_by_a_silent_client(
     start: Callable[..., Site], certificate: dict[str, Path]
 ) -> None:

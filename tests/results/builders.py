@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -10,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
 from numpy.typing import NDArray
 from pydicom import Dataset, FileDataset, dcmread
 from pydicom.dataset import FileMetaDataset
@@ -26,6 +24,7 @@ from pydicom.uid import (
 from dicom_node.findings import Box, Classification, Code, Detection, ErasedImage, Findings, Segment, Segmentation
 from dicom_node.images import Frame, Stack
 from dicom_node.results.request import EncodedFile, Request
+from tests.support.programs import require
 
 AT = datetime(2026, 3, 4, 5, 6, 7, 890000, tzinfo=UTC)
 STUDY, SERIES, SPACE = "1.2.826.0.1.1", "1.2.826.0.1.2", "1.2.826.0.1.3"
@@ -188,8 +187,7 @@ def only(files: Sequence[EncodedFile], kind: str) -> FileDataset:
 
 def validator_errors(path: Path | str) -> list[str]:
     """Return dciodvfy's errors on a file."""
-    if shutil.which("dciodvfy") is None:
-        pytest.skip("dciodvfy is not installed")
+    require("dciodvfy")
     done = subprocess.run(["dciodvfy", "-new", str(path)], capture_output=True, text=True, check=False)
     return [line for line in (done.stdout + done.stderr).splitlines() if line.startswith("Error")]
 
