@@ -1,0 +1,101 @@
+"""Anchors, box decoding and non-maximum suppression of an anchor-based detector on a square of 512 pixels."""
+
+from __future__ import annotations
+
+import functools
+from typing import Final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+LEVELS: Final = ((32, 8), (64, 16), (128, 32), (256, 64), (512, 128))  # base size and stride of P3 .. P7, pixels
+RATIOS: Final = (0.5, 1.0, 2.0)  # height by width
+SCALES: Final = (2.0**0, 2.0 ** (1 / 3), 2.0 ** (2 / 3))
+DELTA_STD: Final = 0.2
+SCORE_ABOVE: Final = 0.85
+IOU_ABOVE: Final = 0.5
+MOST: Final = 300  # detections per class, and over all classes
+
+
+@functools.cache
+def anchors(size: int = 512) -> NDArray[np.float32]:
+    """Return the corners x1, y1, x2, y2 of every anchor: (49104, 4) for 512; levels, then cells row by row."""
+    found = []
+    for base, stride in LEVELS:
+        areas_ratios = [((base * scale) ** 2, ratio) for ratio in RATIOS for scale in SCALES]
+        width = np.array([np.sqrt(area / ratio) for area, ratio in areas_ratios])
+        half = np.stack([width, width * [ratio for _, ratio in areas_ratios]], 1) / 2  # (9, 2)
+        middle = (np.arange(size // stride) + 0.5) * stride
+        y, x = np.meshgrid(middle, middle, indexing="ij")
+        centre = np.stack([x.ravel(), y.ravel()], 1)[:, None]  # (cells, 1, 2)
+        found.append(np.concatenate([centre - half, centre + half], 2).reshape(-1, 4))
+    return np.asarray(np.concatenate(found), np.float32)
+
+
+def decoded(regression: Tensor) -> Tensor:
+    """Move the anchors' corners by the regressed shares of their width and height: (n, anchors, 4), pixels."""
+    corners = torch.from_numpy(anchors()).to(regression)
+    size = (corners[:, 2:] - corners[:, :2]).repeat(1, 2)  # width, height, width, height
+    return corners + regression * DELTA_STD * size
+
+
+def clipped(boxes: Tensor, size: int) -> Tensor:
+    """Keep the corners inside 0 .. size - 1."""
+    return boxes.clamp(0, size - 1)
+
+
+def detections(boxes: Tensor, scores: Tensor) -> dict[str, Tensor]:
+    """Filter each image's boxes (n, anchors, 4) by their scores (n, anchors, classes).
+
+    Returns:
+        boxes (n, 300, 4), scores (n, 300) descending, labels (n, 300); rows past the last detection are -1.
+    """
+    found = [
+        _of_one(one.float().cpu().numpy(), each.float().cpu().numpy()) for one, each in zip(boxes, scores, strict=True)
+    ]
+    names = ("boxes", "scores", "labels")
+    return {
+        name: torch.from_numpy(np.stack(values)) for name, values in zip(names, zip(*found, strict=True), strict=True)
+    }
+
+
+def _of_one(
+    boxes: NDArray[np.float32], scores: NDArray[np.float32]
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+    kept = [suppressed(boxes, scores[:, label]) for label in range(scores.shape[1])]
+    labels = np.repeat(np.arange(len(kept)), [len(one) for one in kept])
+    indices = np.concatenate(kept)
+    best = np.argsort(-scores[indices, labels], kind="stable")[:MOST]
+    indices, labels = indices[best], labels[best]
+    padding = MOST - len(best)
+    return (
+        np.pad(boxes[indices], ((0, padding), (0, 0)), constant_values=-1),
+        np.pad(scores[indices, labels], (0, padding), constant_values=-1),
+        np.pad(labels.astype(np.float32), (0, padding), constant_values=-1),
+    )
+
+
+def suppressed(boxes: NDArray[np.float32], scores: NDArray[np.float32]) -> NDArray[np.intp]:
+    """Return the indices of the boxes that stay, best first: greedy, over SCORE_ABOVE, no two over IOU_ABOVE."""
+    candidates = np.flatnonzero(scores > SCORE_ABOVE)
+    candidates = candidates[np.argsort(-scores[candidates], kind="stable")]
+    kept: list[int] = []
+    while candidates.size and len(kept) < MOST:
+        kept.append(int(candidates[0]))
+        rest = candidates[1:]
+        candidates = rest[overlap(boxes[kept[-1]], boxes[rest]) <= IOU_ABOVE]
+    return np.array(kept, np.intp)
+
+
+def overlap(box: NDArray[np.float32], others: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the intersection over union of one box (4,) with each of the others (n, 4)."""
+    shared = np.minimum(box[2:], others[:, 2:]) - np.maximum(box[:2], others[:, :2])
+    common: NDArray[np.float32] = np.clip(shared, 0, None).prod(1)
+    areas = np.clip(others[:, 2:] - others[:, :2], 0, None).prod(1)
+    area = np.clip(box[2:] - box[:2], 0, None).prod()
+    either = area + areas - common
+    shares = np.zeros_like(common)
+    np.divide(common, either, out=shares, where=(areas > 0) & (area > 0) & (either > 0))
+    return shares
