@@ -33,7 +33,7 @@ class Step(Protocol):
 class Body(Protocol):
     """One kind of job: called with the step runner and the job's arguments."""
 
-    def __call__(self, step: Step, *args: str) -> None:
+    def __call__(self, step: Step, /, *args: str) -> None:
         """Do the job."""
 
 

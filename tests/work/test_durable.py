@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+Run = Callable[[str, str], "subprocess.Popen[bytes]"]
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Iterator[Run]:
+    running: list[subprocess.Popen[bytes]] = []
+
+    def start(executor: str, command: str) -> subprocess.Popen[bytes]:
+        url = f"sqlite:///{tmp_path / 'work.sqlite'}"
+        words = [sys.executable, "-m", "tests.work.engine_process", url, executor, str(tmp_path), command]
+        running.append(subprocess.Popen(words, cwd=Path(__file__).parents[2]))
+        return running[-1]
+
+    yield start
+    (tmp_path / "stop").touch()
+    for process in running:
+        process.wait(30)
+
+
+def wait_for(*paths: Path) -> None:
+    deadline = time.monotonic() + 60
+    while not all(path.exists() for path in paths):
+        assert time.monotonic() < deadline, [path.name for path in paths if not path.exists()]
+        time.sleep(0.05)
+
+
+def test_jobs_run_once_each_and_one_that_raises_is_told(engine: Run, tmp_path: Path) -> None:
+    engine("a", "enqueue")
+    wait_for(tmp_path / "job1-second-a", tmp_path / "job2-second-a", tmp_path / "failed")
+    assert (tmp_path / "failed").read_text() == "breaks ['on purpose'] ValueError: on purpose"
+
+
+def test_a_killed_process_goes_on_after_its_last_step_when_it_comes_back(engine: Run, tmp_path: Path) -> None:
+    (tmp_path / "stall").touch()
+    first = engine("a", "enqueue")
+    wait_for(tmp_path / "job2-waits")
+    first.kill()
+    first.wait()
+    (tmp_path / "job2-first-a").unlink()
+    (tmp_path / "stall").unlink()
+    engine("a", "work")
+    wait_for(tmp_path / "job1-second-a", tmp_path / "job2-second-a")
+    assert not (tmp_path / "job2-first-a").exists()
+
+
+def test_another_process_takes_over_what_one_killed_for_good_had_begun(engine: Run, tmp_path: Path) -> None:
+    (tmp_path / "stall").touch()
+    first = engine("a", "enqueue")
+    wait_for(tmp_path / "job2-waits")
+    first.kill()
+    first.wait()
+    (tmp_path / "stall").unlink()
+    engine("b", "take-over:a")
+    wait_for(tmp_path / "job1-second-b", tmp_path / "job2-second-b")
+    assert (tmp_path / "moved").read_text() == "1"
