@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import multiprocessing
+import os
 import signal
 import threading
 import time
@@ -25,6 +26,7 @@ _log = logging.getLogger(__name__)
 _BOOT_S = 180.0
 _RESTART_S, _RESTART_MAX_S = 0.5, 30.0
 _STOP_S = 15.0
+_LOOK_S = 1.0
 
 Target = Callable[[Config, threading.Event, Callable[[], None]], None]
 
@@ -154,16 +156,17 @@ def _receive(config: Config, stopped: threading.Event, ready: Callable[[], None]
     receiver = Receiver(config, Catalog(config.catalog_url))
     receiver.start()
     ready()
-    stopped.wait()
+    while not stopped.wait(_LOOK_S):
+        if not receiver.is_alive:
+            raise RuntimeError("the receiver's threads have ended")
     receiver.stop()
 
 
 def _work(config: Config, stopped: threading.Event, ready: Callable[[], None]) -> None:
-    models = ModelProcess(config)
-    try:
-        Worker(config, Catalog(config.catalog_url), models).run(stopped, ready)
-    finally:
-        models.close()
+    Worker(config, Catalog(config.catalog_url), ModelProcess(config)).run(stopped, ready)
+    # At once, as a crash would: the running job goes on at the next start. In an orderly end it would see its model
+    # process or its database vanish first, and record that as the end of its stack.
+    os._exit(0)
 
 
 def serve(config: Config) -> None:

@@ -34,9 +34,10 @@ class RunningNode:
 
     def __enter__(self) -> Self:
         program = Path(sys.executable).with_name("dicom-node")
+        before = self.log().count(" listens on ")
         with self._log_path.open("ab") as log:
             self._process = subprocess.Popen([program, "serve", "--config", self._path], stderr=log, stdout=log)
-        self.wait(lambda: " listens on " in self.log(), 120, "the node to listen")
+        self.wait(lambda: self.log().count(" listens on ") > before, 120, "the node to listen")
         return self
 
     def __exit__(

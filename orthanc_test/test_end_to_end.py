@@ -206,6 +206,19 @@ def test_a_worker_killed_during_inference_gives_each_result_once(
     assert PATIENT_ID not in node.log()
 
 
+def test_a_node_stopped_during_inference_goes_on_at_its_next_start(
+    start: Start, orthanc: Orthanc, tmp_path: Path
+) -> None:
+    node = start([stand_in(seconds=3.0)])
+    list(send(node.config, node.peer, _written([radiograph("1.2.8", "1.2.8.1", shape=(64, 64))], tmp_path / "sent")))
+    node.wait(lambda: any(stack.state == StackState.ROUTED for stack in node.stacks()), 60, "an inference")
+    node.__exit__(None, None, None)
+    assert [stack.state for stack in node.stacks()] == [StackState.ROUTED]
+    with node:
+        assert [stack.state for stack in node.settle(1)] == [StackState.DELIVERED]
+    assert Counter(one.modality for one in orthanc.instances()) == {"SEG": 1, "SR": 1}
+
+
 def test_results_reach_a_pacs_that_comes_up_later(start: Start, orthanc: Orthanc, tmp_path: Path) -> None:
     port = free_port()
     node = start(

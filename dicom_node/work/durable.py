@@ -102,10 +102,6 @@ class Durable:
         if old:
             DBOS.delete_workflows(old)
 
-    def close(self) -> None:
-        """Stop taking jobs; one that is running goes on at the next start."""
-        DBOS.destroy(workflow_completion_timeout_sec=0)
-
     def _cancel_older_versions(self) -> None:
         unfinished = DBOS.list_workflows(status=_LIVE, load_input=False, load_output=False)
         old = [job.workflow_id for job in unfinished if job.app_version not in (None, APPLICATION_VERSION)]

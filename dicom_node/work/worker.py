@@ -49,16 +49,16 @@ class Worker:
         }
 
     def run(self, stopped: threading.Event, ready: Callable[[], None]) -> None:
-        """Work until `stopped` is set; calls `ready` once jobs are being taken."""
+        """Work until `stopped` is set; calls `ready` once jobs are being taken.
+
+        Jobs that are running when this returns are still running: the process is expected to end at once.
+        """
         with _only_executor(self._config.storage_folder / "locks") as executor:
             durable = Durable(self._config.work_url, executor, self._bodies, self._failed)
             queues = {WORK_QUEUE: 1} | {peer_queue(name): 1 for name in self._config.peers}
             durable.launch(queues, self._config.workers.poll_s)
-            try:
-                ready()
-                self._reconcile(durable, stopped)
-            finally:
-                durable.close()
+            ready()
+            self._reconcile(durable, stopped)
 
     def _reconcile(self, durable: Durable, stopped: threading.Event) -> None:
         reconciler = Reconciler(self._config, self._catalog, durable, self._failed)
