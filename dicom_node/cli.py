@@ -10,9 +10,9 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from dicom_node import check as checking
+from dicom_node import cli_weights
 from dicom_node import explain as explaining
 from dicom_node import status as status_of
 from dicom_node.catalog import Catalog
@@ -24,7 +24,6 @@ from dicom_node.images import Stack
 from dicom_node.imaging import dicom_files
 from dicom_node.node import serve as serve_node
 from dicom_node.routing import Decision, render
-from dicom_node.weights_store import read_catalog
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -32,8 +31,7 @@ app = typer.Typer(
     add_completion=False,
     help="A DICOM network node that puts imaging AI behind a PACS. Not a medical device.",
 )
-weights_app = typer.Typer(no_args_is_help=True, help="The weight files that pipelines run with.")
-app.add_typer(weights_app, name="weights")
+app.add_typer(cli_weights.app, name="weights")
 _out = Console()
 
 ConfigPath = Annotated[Path, typer.Option("--config", "-c", help="The configuration file.")]
@@ -130,22 +128,6 @@ def retry(
     facts = dict(pair.split("=", 1) for pair in fact or ())
     row = status_of.send_round_again(catalog, stack, facts, force=force)
     _out.print(f"stack {row.id} of series {row.series_uid} is judged again")
-
-
-@weights_app.command("list")
-def weights_list(config: ConfigPath = _HERE) -> None:
-    """Show every entry of the weights catalogue with its card."""
-    table = Table("name", "recipe", "quality", "licence", "state")
-    for entry in read_catalog(load_config(config).weights_folder).values():
-        try:
-            entry.verify()
-            state = "ok"
-        except DicomNodeError as error:
-            state = str(error)
-        card = entry.card
-        table.add_row(entry.name, entry.recipe, str(card.get("quality", "")), str(card.get("licence", "")), state)
-    _out.print(table)
-    _out.print("None of these is a medical device.")
 
 
 def main() -> None:
