@@ -1,0 +1,105 @@
+"""The kidney cascade as stages: six networks in order, and a vote.
+
+The published program returns six separate masks and combines none. Ours votes over the five second-stage networks,
+nested: a voxel belongs to the organ where at least three of five see kidney or tumour, and there it is tumour where at
+least three of five see tumour. Sides are told by the plane midway between both kidneys of the first stage.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dicom_node.images import Oriented
+from dicom_node.pipeline import Found, Model, Segmentation, Stage
+from pipelines.published.kidney_modes import MODES, Labels
+from pipelines.published.runner import Network
+from pipelines.published.stages import AnyVolume, Batch, Output, Tell, turned
+
+RIGHT_KIDNEY, LEFT_KIDNEY, RIGHT_TUMOUR, LEFT_TUMOUR = 1, 2, 3, 4  # labels of the vote
+MAJORITY: Final = 3  # of the five second-stage networks
+
+
+class KidneyStage:
+    """One network of the cascade; its findings are the earlier stages' masks and its own, uncoded, on the source grid.
+
+    Labels of mode 1: 1 right, 2 left; of the others: 1 kidney, 2 tumour.
+    """
+
+    def __init__(self, mode: str, network: Network) -> None:
+        """Take a mode of MODES, and a `Runner` of KidneyTumorSeg_`mode` or any function of arrays."""
+        self.mode, self.network = MODES[mode], network
+
+    def prepare(self, image: AnyVolume, previous: Found | None) -> Batch:
+        """Cut this network's inputs out of the volume, around the first stage's kidneys."""
+        oriented = image.oriented("SPL")
+        masks = _masks(previous)
+        kidneys = turned(oriented, masks[0]) if masks else None
+        inputs, places = self.mode.cut(_int16(oriented), kidneys)
+        return Batch(tuple(inputs), (places, previous or ()))
+
+    def infer(self, batch: Batch) -> Output:
+        """Run the network on each input."""
+        return Output(tuple(self.network(one) for one in batch.inputs), batch.beside)
+
+    def finish(self, output: Output, image: AnyVolume) -> Found:
+        """Add this network's mask to those before."""
+        oriented = image.oriented("SPL")
+        places, previous = output.beside
+        labels = self.mode.put(output.outputs, places, oriented.array.shape)
+        return (*previous, Segmentation(oriented.restore(labels), ()))
+
+
+class VoteStage:
+    """The cascade's end; the result is the labels (slices, rows, columns) on the source grid, as named above."""
+
+    def __init__(self, tell: Tell) -> None:
+        self.tell = tell
+
+    def prepare(self, image: AnyVolume, previous: Found | None) -> Batch:  # noqa: ARG002  # the masks are enough
+        """Hand on the six masks."""
+        return Batch((), _masks(previous))
+
+    def infer(self, batch: Batch) -> Output:
+        """Do nothing: no network."""
+        return Output((), batch.beside)
+
+    def finish(self, output: Output, image: AnyVolume) -> Found:
+        """Vote, and tell right from left."""
+        oriented = image.oriented("SPL")
+        first, *second = (turned(oriented, mask) for mask in output.beside)
+        return self.tell(oriented.restore(with_sides(voted(second), first)), image)
+
+
+def voted(masks: Sequence[Labels]) -> Labels:
+    """Return 1 where at least MAJORITY masks see kidney or tumour, 2 where at least MAJORITY see tumour."""
+    organ = sum((mask > 0).astype(np.uint8) for mask in masks)
+    tumour = sum((mask == 2).astype(np.uint8) for mask in masks)
+    return np.asarray(organ >= np.uint8(MAJORITY), np.uint8) + np.asarray(tumour >= np.uint8(MAJORITY), np.uint8)
+
+
+def with_sides(labels: Labels, kidneys: Labels) -> Labels:
+    """(z, y, x) labels 1 kidney, 2 tumour -> the four labels, by the first stage's 1 right, 2 left."""
+    means = {side: float(x.mean()) for side in (1, 2) if (x := np.nonzero(kidneys == side)[2]).size}
+    middle = {1: np.inf, 2: -np.inf}[next(iter(means))] if len(means) == 1 else sum(means.values()) / 2
+    left = np.arange(labels.shape[2]) > middle if means else np.arange(labels.shape[2]) >= labels.shape[2] / 2
+    sides = np.where(labels == 1, RIGHT_KIDNEY, RIGHT_TUMOUR).astype(np.uint8) + left.astype(np.uint8)
+    return np.where(labels > 0, sides, 0).astype(np.uint8)
+
+
+def cascade(networks: Mapping[str, Network], tell: Tell) -> Model:
+    """Return the whole cascade from a network per mode of MODES."""
+    stages: list[Stage] = [KidneyStage(mode, networks[mode]) for mode in MODES]
+    return Model([*stages, VoteStage(tell)])
+
+
+def _masks(found: Found | None) -> list[Labels]:
+    return [one.labels for one in found or () if isinstance(one, Segmentation)]
+
+
+def _int16(oriented: Oriented) -> NDArray[np.int16]:
+    limits = np.iinfo(np.int16)
+    return np.clip(np.rint(oriented.array), limits.min, limits.max).astype(np.int16)

@@ -1,0 +1,55 @@
+"""Recipe LungSeg: the lung fields of a chest radiograph, both as one mask."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from dicom_node.pipeline import Found, Radiograph, RefusalError
+from pipelines.published.runner import Floats
+from pipelines.published.stages import ArrayStage, Batch, Output, StoredPicture
+
+SIZE = 1024
+_SQUARE = np.ones((5, 5), np.uint8)
+_LUNGS = 2
+
+
+def prepared(picture: NDArray[np.uint8]) -> Floats:
+    """(rows, columns) grey -> (1024, 1024, 1), mean 0 and population deviation 1; area resizing both ways."""
+    square = cv2.resize(picture.astype(np.float32), (SIZE, SIZE), interpolation=cv2.INTER_AREA)
+    deviation = np.std(square)
+    if deviation == 0:
+        raise RefusalError("the picture is blank: every pixel has the same value")
+    return np.asarray((square - np.mean(square)) / deviation, np.float32)[..., None]
+
+
+def cleaned(mask: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    """(rows, columns) -> 0 or 255: opened, all but the two parts of largest outline removed, opened again."""
+    opened = _opened(mask.astype(np.uint8) * 255)
+    outlines, _ = cv2.findContours(opened, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    others = sorted(outlines, key=cv2.contourArea, reverse=True)[_LUNGS:]
+    cv2.drawContours(opened, others, -1, 0, thickness=cv2.FILLED)
+    return _opened(opened)
+
+
+def _opened(mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    return np.asarray(cv2.dilate(cv2.erode(mask, _SQUARE), _SQUARE), np.uint8)
+
+
+def on_picture(mask: NDArray[np.uint8], rows: int, columns: int) -> NDArray[np.bool_]:
+    """Bring the mask of the network's square back to the picture by nearest neighbour."""
+    return np.asarray(cv2.resize(mask, (columns, rows), interpolation=cv2.INTER_NEAREST_EXACT) > 0)
+
+
+class LungStage(ArrayStage):
+    """One picture; the result is the mask (rows, columns), bool, on the picture's own grid."""
+
+    def prepare(self, image: Radiograph | StoredPicture, previous: Found | None) -> Batch:  # noqa: ARG002  # only stage
+        """Return one input (1, 1024, 1024, 1)."""
+        return Batch((prepared(image.picture)[None],))
+
+    def finish(self, output: Output, image: Radiograph | StoredPicture) -> Found:
+        """Cut at 0.5, clean, and bring the mask back."""
+        mask = cleaned(output.outputs[0][0, ..., 0] > 0.5)
+        return self.tell(on_picture(mask, *image.picture.shape), image)
