@@ -1,7 +1,8 @@
-"""The command line: `dicom-node serve | demo | check | explain | send | status | retry | weights`."""
+"""The command line: `dicom-node serve | demo | check | explain | run | send | status | retry | weights`."""
 
 from __future__ import annotations
 
+import importlib
 import json
 import sys
 from datetime import UTC, datetime
@@ -84,6 +85,19 @@ def _stored(settings: Config, stack_id: str) -> list[tuple[Stack, Decision]]:
     if row.decision is None:
         return []
     return [(Stack.from_json(row.content), Decision.from_json(row.decision))]
+
+
+@app.command()
+def run(
+    pipeline: Annotated[str, typer.Argument(help="A pipeline of the configuration, e.g. lung_cxr.")],
+    path: Annotated[Path, typer.Argument(help="A DICOM file, a folder of one series, a NIfTI file or a picture.")],
+    out: Annotated[Path, typer.Option(help="Where DICOM results, masks and pictures go.")],
+    config: ConfigPath = _HERE,
+) -> None:
+    """Run one model on files, without a node; nothing is sent."""
+    library = importlib.import_module("dicom_node.library")  # needs torch, which the other commands start without
+    for file in library.run_to_files(load_config(config), pipeline, path, out):
+        _out.print(str(file), soft_wrap=True, highlight=False)
 
 
 @app.command()

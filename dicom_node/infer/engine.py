@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from dicom_node.config import Config, PipelineSection
 from dicom_node.errors import ConfigError, DicomNodeError, ModelError, RefusalError, WeightsError
 from dicom_node.findings import Findings
-from dicom_node.images import Stack
+from dicom_node.images import Image, Stack
 from dicom_node.imaging import read_image
 from dicom_node.pipeline import Model, Pipeline
 from dicom_node.weights_store import Weights, read_catalog
@@ -62,8 +62,12 @@ class Engine:
         pipeline = self.pipeline(name)
         if reason := pipeline.refuse(stack):
             raise RefusalError(reason)
-        loaded = self._model(name)
-        image = read_image(stack, pipeline.takes)
+        self.load(name)  # before the pixels are read: without weights there is no need to
+        return self.apply(name, read_image(stack, pipeline.takes))
+
+    def apply(self, name: str, image: Image) -> Findings:
+        """Run one pipeline on an image; raises as `run` does."""
+        pipeline, loaded = self.pipeline(name), self._model(name)
         try:
             with torch.inference_mode():
                 found = loaded.model(image)

@@ -1,0 +1,56 @@
+import datetime as dt
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from pydicom import dcmread
+
+import pipelines
+from dicom_node.config import load_config
+from dicom_node.demo.studies import radiograph_study
+from dicom_node.errors import ObjectError, RefusalError
+from dicom_node.findings import Segmentation
+from dicom_node.library import DEFAULTS, run_to_files
+from tests.support.dicom import encoded, series
+
+
+@pytest.fixture(scope="module")
+def chest(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    (image,) = radiograph_study("library", dt.datetime.now(dt.UTC).date())
+    path = tmp_path_factory.mktemp("chest") / "chest.dcm"
+    image.save_as(path, enforce_file_format=True)
+    return path
+
+
+def test_three_lines_give_image_and_findings(chest: Path) -> None:
+    lungs = pipelines.load("lung_cxr")
+    result = lungs.predict(chest)
+    (found,) = result.findings.of(Segmentation)
+    assert found.labels.shape[1:] == result.image.stored.shape
+    assert {segment.name for segment in found.segments} == {"right lung", "left lung"}
+
+
+def test_a_picture_without_a_header_gives_the_same_mask_without_sides(chest: Path, tmp_path: Path) -> None:
+    lungs = pipelines.load("lung_cxr")
+    from_dicom = lungs.predict(chest)
+    cv2.imwrite(str(tmp_path / "chest.png"), from_dicom.image.picture)
+    (found,) = lungs.predict(tmp_path / "chest.png").findings.of(Segmentation)
+    (expected,) = from_dicom.findings.of(Segmentation)
+    assert np.mean((found.labels > 0) == (expected.labels > 0)) > 0.999
+    assert all(segment.laterality is None for segment in found.segments)
+
+
+def test_run_writes_objects_masks_and_pictures(chest: Path, tmp_path: Path) -> None:
+    files = list(run_to_files(load_config(DEFAULTS), "lung_cxr", chest, tmp_path / "out"))
+    assert sorted(path.suffix for path in files) == [".dcm", ".dcm", ".png", ".png"]
+    assert {dcmread(path).Modality for path in files if path.suffix == ".dcm"} == {"SEG", "SR"}
+
+
+def test_what_a_model_does_not_take_is_refused(tmp_path: Path) -> None:
+    for number, image in enumerate(series(2)):
+        (tmp_path / f"{number}.dcm").write_bytes(encoded(image))
+    with pytest.raises(RefusalError):
+        pipelines.load("lung_cxr").predict(tmp_path)
+    with pytest.raises(ObjectError, match="no DICOM file here"):
+        pipelines.load("lung_cxr").predict(tmp_path / "nowhere")
