@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from rich.markup import escape
 from rich.table import Table
 
 from dicom_node.catalog import Catalog
@@ -47,7 +48,7 @@ def render_check(proofs: Iterable[Proof]) -> Table:
     table = Table("what", "", "seen", "what to do about it")
     for proof in proofs:
         style = _STYLES[proof.state]
-        table.add_row(proof.what, f"[{style}]{proof.state}[/{style}]", proof.seen, proof.advice)
+        table.add_row(proof.what, f"[{style}]{proof.state}[/{style}]", escape(proof.seen), escape(proof.advice))
     return table
 
 
@@ -120,6 +121,6 @@ def _peers(config: Config) -> Iterator[Proof]:
             echo(config, peer)
         except DicomNodeError as error:
             advice = f"at the peer, enter {config.node.ae_title} with this machine's address; here, [peers.{name}]"
-            yield Proof(what, "wrong", str(error), advice)
+            yield Proof(what, "wrong" if peer.required else "off", str(error), advice)
         else:
             yield Proof(what, "ok", f"{peer.ae_title} at {peer.host}:{peer.port} answers C-ECHO")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rich.console import Group, RenderableType
+from rich.markup import escape
 from rich.table import Table
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -80,7 +81,8 @@ def render_stacks(stacks: Sequence[Stack]) -> Table:
     """Return one row for each stack: what it is, where it is, and why."""
     table = Table("stack", "series", "what", "state", "why")
     for stack in stacks:
-        table.add_row(stack.id[:8], f"…{stack.series_uid[-12:]}", _what(stack.content), str(stack.state), stack.reason)
+        what, why = escape(_what(stack.content)), escape(stack.reason)
+        table.add_row(stack.id[:8], f"…{stack.series_uid[-12:]}", what, str(stack.state), why)
     return table
 
 

@@ -80,7 +80,7 @@ def test_check_says_what_to_do_about_each_failure(tmp_path: Path, pacs: SmallPac
     config.write_text(config.read_text().replace("min_free_gb = 0", "min_free_gb = 1e9"))
     done = run(config, "check")
     assert done.returncode == 1
-    for said in ("cannot import 'nowhere'", "mend", "0xA700", "at the peer, enter DICOMNODE"):
+    for said in ("cannot import 'nowhere'", "mend", "0xA700", "at the peer, enter DICOMNODE", "[peers.pacs]"):
         assert said in done.stdout
     assert pacs.instances() == []
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 from sqlalchemy import select
 
@@ -152,7 +153,9 @@ def _facts_table(stacks: Sequence[Stack]) -> Table:
     for stack in stacks:
         for gate in Decision.from_json(stack.decision or {"verdict": "held", "reason": ""}).gates:
             seen = gate.answer.problem or f"{gate.answer.value} ({gate.answer.detail})"
-            table.add_row(f"…{stack.series_uid[-12:]}", gate.gate, seen, gate.answer.claim or "nothing", gate.value)
+            table.add_row(
+                f"…{stack.series_uid[-12:]}", gate.gate, escape(seen), gate.answer.claim or "nothing", gate.value
+            )
     return table
 
 
