@@ -17,11 +17,10 @@ _LUNGS = 2
 
 def prepared(picture: NDArray[np.uint8]) -> Floats:
     """(rows, columns) grey -> (1024, 1024, 1), mean 0 and population deviation 1; area resizing both ways."""
-    square = cv2.resize(picture.astype(np.float32), (SIZE, SIZE), interpolation=cv2.INTER_AREA)
-    deviation = np.std(square)
-    if deviation == 0:
+    if picture.min() == picture.max():
         raise RefusalError("the picture is blank: every pixel has the same value")
-    return np.asarray((square - np.mean(square)) / deviation, np.float32)[..., None]
+    square = cv2.resize(picture.astype(np.float32), (SIZE, SIZE), interpolation=cv2.INTER_AREA)
+    return np.asarray((square - np.mean(square)) / np.std(square), np.float32)[..., None]
 
 
 def cleaned(mask: NDArray[np.bool_]) -> NDArray[np.uint8]:
