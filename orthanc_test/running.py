@@ -43,10 +43,14 @@ class RunningNode:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._process is not None:
-            self._process.terminate()
-            self._process.wait(_STOP_S)
+        self.end(signal.SIGTERM)
         self.catalog.close()
+
+    def end(self, number: signal.Signals) -> None:
+        """Send the supervisor a signal and wait for its end."""
+        if self._process is not None:
+            self._process.send_signal(number)
+            self._process.wait(_STOP_S)
 
     @property
     def peer(self) -> Peer:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import shutil
+import signal
 import subprocess
 import threading
 from collections import Counter
@@ -206,13 +207,14 @@ def test_a_worker_killed_during_inference_gives_each_result_once(
     assert PATIENT_ID not in node.log()
 
 
+@pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL])
 def test_a_node_stopped_during_inference_goes_on_at_its_next_start(
-    start: Start, orthanc: Orthanc, tmp_path: Path
+    start: Start, orthanc: Orthanc, tmp_path: Path, end: signal.Signals
 ) -> None:
     node = start([stand_in(seconds=3.0)])
     list(send(node.config, node.peer, _written([radiograph("1.2.8", "1.2.8.1", shape=(64, 64))], tmp_path / "sent")))
     node.wait(lambda: any(stack.state == StackState.ROUTED for stack in node.stacks()), 60, "an inference")
-    node.__exit__(None, None, None)
+    node.end(end)
     assert [stack.state for stack in node.stacks()] == [StackState.ROUTED]
     with node:
         assert [stack.state for stack in node.settle(1)] == [StackState.DELIVERED]
