@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 
-.PHONY: demo test check
+.PHONY: demo test check parity
 demo: $(INSTALLED)
 	$(BIN)/dicom-node demo
 
@@ -16,6 +16,10 @@ check: $(INSTALLED)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest tests/test_architecture.py tests/test_licences.py
+
+# By hand: the published networks against the original's stored outputs, full size; takes half an hour.
+parity: $(INSTALLED)
+	$(BIN)/python -m benchmarks.parity
 
 $(INSTALLED): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11 ...")'
