@@ -18,6 +18,9 @@ from pipelines.contrast_claim import ENHANCED_PATTERN, NON_ENHANCED_PATTERN, rea
 from pipelines.ct_slices import lung_share, resampled, windowed
 from pipelines.headers import SCHEME, refuse_ct
 from pipelines.networks.classifier import CompactClassifier
+from pipelines.published.contrast import CLASSES, EnhanceStage
+from pipelines.published.runner import Floats, Network
+from pipelines.published_recipes import published
 from pipelines.recipes import Builder, build, fill
 
 QUESTION: Final = Code("CT_CONTRAST", SCHEME, "Contrast enhancement of CT")
@@ -95,8 +98,8 @@ class ChestSlices:
         oriented = image.oriented("SPL")
         spacing_mm = oriented.spacing_mm[1:]
         sampled = spread(oriented.array, self.settings.slices)
-        chest = [hu for hu in sampled if lung_share(hu, spacing_mm) >= self.settings.lung_share]
-        squares = [windowed(resampled(hu, spacing_mm)) for hu in chest]
+        chest = shows_chest(sampled, spacing_mm, self.settings)
+        squares = [windowed(resampled(hu, spacing_mm)) for hu in sampled[chest]]
         empty = np.zeros((0, 3, 1, 1), np.float32)
         return Sampled(np.stack(squares) if squares else empty, len(sampled))
 
@@ -111,21 +114,47 @@ class ChestSlices:
         return np.asarray(probabilities, np.float32), batch.looked_at
 
     def finish(self, output: tuple[NDArray[np.float32], int], image: Volume) -> Found:
-        """Average the slices; outside the chest, or between the thresholds, the answer is uncertain."""
+        """Average the slices."""
         probabilities, looked_at = output
-        claim, _ = read_claim(image.stack, self.settings.enhanced_pattern, self.settings.non_enhanced_pattern)
-        if len(probabilities) < max(1.0, self.settings.chest_slices * looked_at):
-            seen = f"{len(probabilities)} of {looked_at} sampled slices show lung"
-            outside = Remark(f"outside the trained body region (chest): {seen}")
-            return _answer("uncertain", 0.5, seen, claim), outside
-        mean = float(probabilities.mean())
-        votes = int((probabilities >= 0.5).sum())
-        detail = f"{votes} of {len(probabilities)} slices voted enhanced, mean probability {mean:.2f}"
-        if mean >= self.settings.enhanced_at:
-            return (_answer("enhanced", mean, detail, claim),)
-        if mean <= self.settings.non_enhanced_at:
-            return (_answer("non-enhanced", 1 - mean, detail, claim),)
-        return (_answer("uncertain", max(mean, 1 - mean), detail, claim),)
+        return told(probabilities, looked_at, image, self.settings)
+
+
+def enhance_stage(network: Network, settings: ContrastSettings) -> EnhanceStage:
+    """Recipe EnhanceCls: the same slices, of which only those that show chest are averaged."""
+
+    def tell(probabilities: Floats, image: Volume) -> Found:
+        oriented = image.oriented("SPL")
+        chest = shows_chest(spread(oriented.array, settings.slices), oriented.spacing_mm[1:], settings)
+        return told(probabilities[chest, CLASSES.index("enhanced")], len(chest), image, settings)
+
+    return EnhanceStage(network, tell, settings.slices)
+
+
+def told(probabilities: NDArray[np.float32], looked_at: int, image: Volume, settings: ContrastSettings) -> Found:
+    """Average the chest slices; outside the chest, or between the thresholds, the answer is uncertain.
+
+    `probabilities` of enhancement are (n,), one for each slice that shows chest among those `looked_at`.
+    """
+    claim, _ = read_claim(image.stack, settings.enhanced_pattern, settings.non_enhanced_pattern)
+    if len(probabilities) < max(1.0, settings.chest_slices * looked_at):
+        seen = f"{len(probabilities)} of {looked_at} sampled slices show lung"
+        outside = Remark(f"outside the trained body region (chest): {seen}")
+        return _answer("uncertain", 0.5, seen, claim), outside
+    mean = float(probabilities.mean())
+    votes = int((probabilities >= 0.5).sum())
+    detail = f"{votes} of {len(probabilities)} slices voted enhanced, mean probability {mean:.2f}"
+    if mean >= settings.enhanced_at:
+        return (_answer("enhanced", mean, detail, claim),)
+    if mean <= settings.non_enhanced_at:
+        return (_answer("non-enhanced", 1 - mean, detail, claim),)
+    return (_answer("uncertain", max(mean, 1 - mean), detail, claim),)
+
+
+def shows_chest(
+    slices: NDArray[np.float32], spacing_mm: tuple[float, float], settings: ContrastSettings
+) -> NDArray[np.bool_]:
+    """Tell for each of (n, rows, columns) HU slices whether it shows chest: (n,)."""
+    return np.array([lung_share(hu, spacing_mm) >= settings.lung_share for hu in slices], bool)
 
 
 def spread(slices: NDArray[np.float32], count: int) -> NDArray[np.float32]:
@@ -140,4 +169,4 @@ def _answer(value: str, probability: float, detail: str, claim: str) -> Classifi
     return Classification("contrast", QUESTION, value, ANSWERS[value], probability, detail, claim)
 
 
-RECIPES: Final[dict[str, Builder[Any]]] = {"contrast-ct-small": ChestSlices}
+RECIPES: Final[dict[str, Builder[Any]]] = {"contrast-ct-small": ChestSlices, "EnhanceCls": published(enhance_stage)}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Final
 
 import numpy as np
@@ -31,6 +31,10 @@ from pipelines.headers import LEFT, RIGHT, SCHEME, refuse_radiograph, row_direct
 from pipelines.inpainting import METHOD, Rectangle, fill_boxes
 from pipelines.networks.detector import CentreDetector
 from pipelines.pictures import Letterbox, letterbox, standardised
+from pipelines.published.marks import SCORE, MarkStage
+from pipelines.published.marks import SIDES as PUBLISHED_SIDES
+from pipelines.published.runner import Floats
+from pipelines.published_recipes import published
 from pipelines.recipes import Builder, build, fill
 
 CONCEPT: Final = Code("LATERALITY_MARK", SCHEME, "Burned-in laterality mark")
@@ -40,7 +44,9 @@ SIDES: Final = (("L", LEFT), ("R", RIGHT))  # in the order of the network's clas
 class MarkSettings(Settings):
     """`[pipelines.lr_mark_cxr]`."""
 
-    score_at: float = Field(0.5, gt=0, lt=1)  # heat from which a place is a mark
+    score_at: float = Field(
+        0.5, gt=0, lt=1
+    )  # score from which a place is a mark; LRDet itself drops what is below 0.85
     overlap: float = Field(0.3, gt=0, le=1)  # of two boxes (intersection over union), from which they are one mark
     margin: float = Field(0.12, ge=0, le=1)  # of a box's longer side, erased around it on every side
     captures: bool = False  # whether Secondary Capture is taken for a radiograph; off, as it may be anything
@@ -100,15 +106,42 @@ class MarkFinder:
         return np.asarray(maps[0].float().cpu().numpy(), np.float32)
 
     def finish(self, output: NDArray[np.float32], image: Radiograph) -> Found:
-        """Turn heat into boxes on the source grid; erase them; say where a mark and the header disagree."""
+        """Turn heat into marks on the source grid."""
         square = letterbox(image, self.size)
-        marks = [_to_source(mark, square) for mark in decoded(output, self.settings)]
-        boxes = tuple(_box(mark) for mark in marks)
-        found: list[Finding] = [Detection(CONCEPT, boxes)]
-        if boxes:
-            found.append(erased(image.stored, boxes, self.settings.margin))
-        found.extend(disagreements(boxes, image))
-        return tuple(found)
+        return told([_to_source(mark, square) for mark in decoded(output, self.settings)], image, self.settings)
+
+
+def mark_stage(network: Callable[[Floats], Mapping[str, Floats]], settings: MarkSettings) -> MarkStage:
+    """Recipe LRDet: marks by side, which may put both letters on one place; the surer stays."""
+
+    def tell(by_side: Mapping[str, NDArray[np.float64]], image: Radiograph) -> Found:
+        marks = [
+            Mark(side, score, x1, y1, max(x2, x1 + 1), max(y2, y1 + 1))
+            for side, name in enumerate(PUBLISHED_SIDES)
+            for x1, y1, x2, y2, score in by_side[name].tolist()
+        ]
+        return told(surest(marks, settings.overlap), image, settings)
+
+    return MarkStage(network, tell, max(settings.score_at, SCORE))
+
+
+def told(marks: list[Mark], image: Radiograph, settings: MarkSettings) -> Found:
+    """Box marks of the source picture; erase them; say where a mark and the header disagree."""
+    boxes = tuple(_box(mark) for mark in marks)
+    found: list[Finding] = [Detection(CONCEPT, boxes)]
+    if boxes:
+        found.append(erased(image.stored, boxes, settings.margin))
+    found.extend(disagreements(boxes, image))
+    return tuple(found)
+
+
+def surest(marks: list[Mark], overlap: float) -> list[Mark]:
+    """Return the marks, the surest first; of overlapping ones it alone stays."""
+    kept: list[Mark] = []
+    for mark in sorted(marks, key=lambda one: -one.score):
+        if all(iou(mark, other) < overlap for other in kept):
+            kept.append(mark)
+    return kept
 
 
 def decoded(maps: NDArray[np.float32], settings: MarkSettings) -> list[Mark]:
@@ -116,12 +149,11 @@ def decoded(maps: NDArray[np.float32], settings: MarkSettings) -> list[Mark]:
     heat = 1 / (1 + np.exp(-maps[:2]))
     peaks = torch.nn.functional.max_pool2d(torch.from_numpy(heat)[None], 3, 1, 1)[0].numpy()
     places = np.argwhere((heat == peaks) & (heat >= settings.score_at))
-    kept: list[Mark] = []
-    for side, row, column in sorted(places.tolist(), key=lambda place: -float(heat[tuple(place)])):
-        mark = _mark(maps[2:, row, column], side, float(heat[side, row, column]), row, column)
-        if all(iou(mark, other) < settings.overlap for other in kept):
-            kept.append(mark)
-    return kept
+    marks = [
+        _mark(maps[2:, row, column], side, float(heat[side, row, column]), row, column)
+        for side, row, column in places.tolist()
+    ]
+    return surest(marks, settings.overlap)
 
 
 def _mark(edges: NDArray[np.float32], side: int, score: float, row: int, column: int) -> Mark:
@@ -186,4 +218,7 @@ def disagreements(boxes: tuple[Box, ...], image: Radiograph) -> list[Remark]:
     return remarks
 
 
-RECIPES: Final[dict[str, Builder[Any]]] = {"lr-mark-small": MarkFinder}
+RECIPES: Final[dict[str, Builder[Any]]] = {
+    "lr-mark-small": MarkFinder,
+    "LRDet": published(lambda runner, settings: mark_stage(runner.outputs, settings)),
+}

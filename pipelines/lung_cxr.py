@@ -31,6 +31,9 @@ from dicom_node.pipeline import (
 from pipelines.headers import LEFT, RIGHT, SCHEME, age_years, refuse_radiograph, row_direction, texts
 from pipelines.networks.unet import CompactUNet
 from pipelines.pictures import Letterbox, letterbox, standardised
+from pipelines.published.lungs import LungStage
+from pipelines.published.runner import Network
+from pipelines.published_recipes import published
 from pipelines.recipes import Builder, build, fill
 
 STRUCTURE: Final = Code("91723000", "SCT", "Anatomical Structure")
@@ -45,13 +48,14 @@ RATIO: Final = Code("{ratio}", "UCUM", "ratio")
 
 NOT_FRONTAL: Final = ("LL", "RL", "LATERAL", "LAT", "LLD", "RLD", "LLO", "RLO", "LAO", "RAO", "LPO", "RPO", "AXIAL")
 YOUNGEST_YEARS: Final = 10
+TOUCHING_SHARE: Final = 0.25  # of one component, on either half of the picture, from which it is both lungs
 COLOURS: Final = ((230, 90, 70), (70, 130, 230))
 
 
 class LungSettings(Settings):
     """`[pipelines.lung_cxr]`."""
 
-    threshold: float = Field(0.5, gt=0, lt=1)  # probability from which a pixel is lung
+    threshold: float = Field(0.5, gt=0, lt=1)  # probability from which a pixel is lung; LungSeg keeps its own 0.5
     min_share: float = Field(0.005, ge=0, lt=1)  # of the image; a smaller component is taken for noise
     min_pixels: int = Field(256, ge=1)  # the network's square; a real DX has over 1000, below 512 is usually a capture
     captures: bool = False  # whether Secondary Capture is taken for a radiograph; off, as it may be anything
@@ -125,14 +129,51 @@ class TwoLungs:
 
     def finish(self, output: NDArray[np.float32], image: Radiograph) -> Found:
         """Bring the probabilities to the source grid, cut there, and name the lungs."""
-        lungs = lungs_of(output, letterbox(image, self.size), self.settings)
-        direction = row_direction(image.stack)
-        segments = named(direction)
-        labels = np.zeros(image.picture.shape, np.uint8)
-        for segment, side in zip(segments, (1, 0) if direction == "R" else (0, 1), strict=True):
-            labels[lungs[side]] = segment.label
-        found: list[Finding] = [Segmentation(labels[None], segments)]
-        return (*found, *measured(labels, segments, image.spacing_mm), *remarks(lungs, image.stack))
+        return told(lungs_of(output, letterbox(image, self.size), self.settings), image)
+
+
+def lung_stage(network: Network, settings: LungSettings) -> LungStage:
+    """Recipe LungSeg: one mask of both lungs, told apart by where they lie."""
+    return LungStage(network, lambda mask, image: told(parted(mask, settings.min_share), image))
+
+
+def told(lungs: tuple[NDArray[np.bool_], NDArray[np.bool_]], image: Radiograph) -> Found:
+    """Name and measure the image-left and the image-right lung, each (rows, columns) on the source grid."""
+    direction = row_direction(image.stack)
+    segments = named(direction)
+    labels = np.zeros(image.picture.shape, np.uint8)
+    for segment, side in zip(segments, (1, 0) if direction == "R" else (0, 1), strict=True):
+        labels[lungs[side]] = segment.label
+    found: list[Finding] = [Segmentation(labels[None], segments)]
+    return (*found, *measured(labels, segments, image.spacing_mm), *remarks(lungs, image.stack))
+
+
+def parted(mask: NDArray[np.bool_], min_share: float) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Part a mask (rows, columns) of both lungs into the image-left and the image-right one.
+
+    A lung alone belongs to the half that holds most of it; lungs that touch are cut where they are thinnest.
+    """
+    count, labels, stats, centres = cv2.connectedComponentsWithStats(mask.astype(np.uint8))
+    areas = stats[:, cv2.CC_STAT_AREA]
+    large = [one for one in range(1, count) if areas[one] >= min_share * mask.size]
+    kept = sorted(sorted(large, key=lambda one: -int(areas[one]))[:2], key=lambda one: float(centres[one, 0]))
+    if len(kept) == 2:
+        return labels == kept[0], labels == kept[1]
+    alone = np.isin(labels, kept)
+    cut = _cut_column(alone)
+    before = np.arange(mask.shape[1]) < cut
+    return alone & before, alone & ~before
+
+
+def _cut_column(mask: NDArray[np.bool_]) -> int:
+    """Return the first column that belongs to the image-right lung."""
+    columns = mask.sum(axis=0)
+    width, total = len(columns), int(columns.sum())
+    left = int(columns[: width // 2].sum())
+    if min(left, total - left) < TOUCHING_SHARE * total:
+        return width if left > total / 2 else 0
+    third = width // 3
+    return third + int(np.argmin(columns[third : width - third]))
 
 
 def lungs_of(
@@ -206,4 +247,4 @@ def remarks(lungs: tuple[NDArray[np.bool_], NDArray[np.bool_]], stack: Stack) ->
     return said
 
 
-RECIPES: Final[dict[str, Builder[Any]]] = {"lung-cxr-small": TwoLungs}
+RECIPES: Final[dict[str, Builder[Any]]] = {"lung-cxr-small": TwoLungs, "LungSeg": published(lung_stage)}

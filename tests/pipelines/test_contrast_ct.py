@@ -4,10 +4,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from dicom_node.images import Volume
 from dicom_node.pipeline import Classification, Found, Model, Remark
-from pipelines.contrast_ct import ContrastCT
+from pipelines.contrast_ct import ContrastCT, enhance_stage
 from tests.pipelines.support import chest_ct, stack, weights
 
 
@@ -78,3 +79,26 @@ def test_the_answer_carries_the_headers_claim(gate: Model) -> None:
     volume = chest_ct(blood_hu=42)
     claimed = Volume(volume.array, volume.affine, "1.3", stack(5, ContrastBolusAgent="OMNIPAQUE"))
     assert (answer(gate(claimed)).value, answer(gate(claimed)).claim) == ("non-enhanced", "enhanced")
+
+
+def published_answer(volume: Volume, enhanced: float, **settings: Any) -> Found:
+    """EnhanceCls's stage with a network that gives every slice the same probability."""
+
+    def network(batch: NDArray[np.float32]) -> NDArray[np.float32]:
+        return np.tile(np.array([1 - enhanced, enhanced], np.float32), (len(batch), 1))
+
+    return Model([enhance_stage(network, ContrastCT(settings).settings)])(volume)
+
+
+@pytest.mark.parametrize(("enhanced", "value"), [(0.9, "enhanced"), (0.1, "non-enhanced"), (0.5, "uncertain")])
+def test_the_published_network_is_cut_at_the_same_thresholds(enhanced: float, value: str) -> None:
+    found = answer(published_answer(chest_ct(blood_hu=230), enhanced))
+    assert found.value == value
+    assert found.probability == pytest.approx(max(enhanced, 1 - enhanced))
+    assert "of 5 slices voted enhanced" in found.detail
+
+
+def test_the_published_network_is_not_believed_outside_the_chest() -> None:
+    found = published_answer(chest_ct(blood_hu=230, lungs=False), 0.9)
+    assert answer(found).value == "uncertain"
+    assert any(isinstance(one, Remark) and "body region" in one.text for one in found)

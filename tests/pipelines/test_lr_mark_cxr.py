@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from dicom_node.images import Radiograph
 from dicom_node.pipeline import Detection, ErasedImage, Found, Model, Remark
-from pipelines.lr_mark_cxr import LRMarkCXR, Mark, decoded, iou
+from pipelines.lr_mark_cxr import CONCEPT, LRMarkCXR, Mark, decoded, iou, mark_stage
 from tests.pipelines.support import chest, radiograph, stack, weights
 
 
@@ -108,3 +109,36 @@ def test_what_is_no_radiograph_for_presentation_is_refused(facts: dict[str, Any]
 
 def test_any_view_is_taken() -> None:
     assert LRMarkCXR().refuse(stack(Modality="CR", kind="radiograph", ViewPosition="LL", Rows=2000)) is None
+
+
+def published_marks(image: Radiograph, *marks: tuple[int, float, tuple[float, float, float, float]]) -> Found:
+    """LRDet's stage with a network that sees marks of label, score and box in its square of 512 pixels."""
+
+    def network(_: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
+        padded = [*marks, *[(-1, -1.0, (-1.0,) * 4)] * (300 - len(marks))]
+        labels, scores, boxes = (np.array(one, np.float32)[None] for one in zip(*padded, strict=True))
+        return {"det_boxes": boxes, "det_scores": scores, "det_labels": labels}
+
+    return Model([mark_stage(network, LRMarkCXR().settings)])(image)
+
+
+def test_published_marks_come_back_on_the_source_grid() -> None:
+    image = radiograph(np.zeros((1024, 512), np.uint8), PatientOrientation=("L", "F"))
+    found = published_marks(image, (0, 0.95, (328, 20, 338, 40)), (1, 0.9, (140, 20, 150, 40)))
+    boxes = only(found, Detection).boxes
+    assert [(box.name, box.x1, box.y1, box.x2, box.y2) for box in boxes] == [
+        ("L", 400, 40, 420, 80),
+        ("R", 24, 40, 44, 80),
+    ]
+    assert only(found, ErasedImage) is not None
+    assert only(found, Remark) is None
+
+
+def test_of_both_published_letters_on_one_place_the_surer_stays() -> None:
+    box = (300.0, 20.0, 310.0, 40.0)
+    found = published_marks(radiograph(np.zeros((512, 512), np.uint8)), (0, 0.88, box), (1, 0.95, box))
+    assert [one.name for one in only(found, Detection).boxes] == ["R"]
+
+
+def test_no_published_mark_is_a_result() -> None:
+    assert published_marks(radiograph(chest())) == (Detection(CONCEPT, ()),)

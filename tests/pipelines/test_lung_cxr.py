@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from dicom_node.images import Radiograph
 from dicom_node.pipeline import Found, Measurement, Model, Remark, Segmentation
-from pipelines.lung_cxr import LungCXR
+from pipelines.lung_cxr import LungCXR, lung_stage
 from tests.pipelines.support import chest, radiograph, stack, weights
 
 
@@ -137,3 +137,40 @@ def test_a_portable_frontal_radiograph_is_not_refused() -> None:
         "StudyDescription": "CHEST PA AND LATERAL",
     }
     assert LungCXR().refuse(stack(**facts, Rows=2500, Columns=2048)) is None
+
+
+def published_lungs(mask: NDArray[np.bool_], image: Radiograph) -> Found:
+    """LungSeg's stage with a network that sees `mask`, (1024, 1024)."""
+    return Model([lung_stage(lambda _: mask[None, ..., None].astype(np.float32), LungCXR().settings)])(image)
+
+
+def both_lungs(touching: bool = False) -> NDArray[np.bool_]:
+    mask = np.zeros((1024, 1024), bool)
+    mask[300:700, 200:450] = True
+    mask[300:700, 600:760] = True
+    if touching:
+        mask[480:500, 450:600] = True
+    return mask
+
+
+@pytest.mark.parametrize("touching", [False, True])
+@pytest.mark.parametrize(("direction", "wide"), [("L", "right lung"), ("R", "left lung")])
+def test_the_published_mask_is_parted_into_the_two_lungs(touching: bool, direction: str, wide: str) -> None:
+    image = radiograph(chest(512, 512), PatientOrientation=(direction, "F"))
+    found = segmentation(published_lungs(both_lungs(touching), image))
+    areas = {segment.name: int((found.labels == segment.label).sum()) for segment in found.segments}
+    assert max(areas, key=lambda name: areas[name]) == wide
+    assert sorted(areas.values()) == pytest.approx([200 * 80, 200 * 125], rel=0.1)
+
+
+def test_a_published_lung_alone_belongs_to_its_half() -> None:
+    mask = both_lungs()
+    mask[:, :500] = False
+    found = published_lungs(mask, radiograph(chest(512, 512)))
+    assert set(np.unique(segmentation(found).labels)) == {0, 2}
+    assert Remark("only one lung was found") in found
+
+
+def test_an_empty_published_mask_is_a_result() -> None:
+    found = published_lungs(np.zeros((1024, 1024), bool), radiograph(chest()))
+    assert not segmentation(found).labels.any()
