@@ -1,7 +1,7 @@
 """Every published network and its whole path at full size against the original.
 
 `python -m benchmarks.parity [MODEL ..]` prints a Markdown table. Each model runs in a process of its own, so that its
-peak memory is its own. The kidney cascade with its real networks takes ten minutes on two cores and 13 GB.
+peak memory is its own. The kidney cascade with its real networks takes seven minutes on two cores and 8 GB.
 """
 
 from __future__ import annotations
@@ -22,8 +22,9 @@ from tests.parity.cascade import cascade_figures, stand_in
 from tests.parity.oracle import FOLDER, WHY_NOT, Figure, imported, network_figures
 from tests.parity.pipes import PIPES
 
-# The original sums 2 to 8 million voxels in single precision; an exact evaluation differs from it by as much as ours.
-KIDNEY_PROBABILITY = dict.fromkeys(MODES, 5e-3)
+# At full size the stored probabilities are not exact: with each normalisation's statistics taken in double precision,
+# 2_3 is 5e-7 from ours and 3.6e-2 from the original's, whose masks agree all the same. The masks decide here.
+KIDNEY_PROBABILITY = dict.fromkeys(MODES, 5e-2)
 EVERYTHING = (*NETWORKS, "Kidney_stub", "Kidney")
 
 
