@@ -19,6 +19,7 @@ from dicom_node.catalog import Catalog, Instance, Stack
 from dicom_node.config import Config, Peer, load_config
 from dicom_node.status import read_status
 
+PROGRAM = Path(sys.executable).with_name("dicom-node")
 _STOP_S = 30.0
 
 
@@ -33,10 +34,9 @@ class RunningNode:
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
-        program = Path(sys.executable).with_name("dicom-node")
         before = self.log().count(" listens on ")
         with self._log_path.open("ab") as log:
-            self._process = subprocess.Popen([program, "serve", "--config", self._path], stderr=log, stdout=log)
+            self._process = subprocess.Popen([PROGRAM, "serve", "--config", self._path], stderr=log, stdout=log)
         self.wait(lambda: self.log().count(" listens on ") > before, 120, "the node to listen")
         return self
 

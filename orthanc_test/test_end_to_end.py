@@ -17,16 +17,19 @@ import numpy as np
 import pytest
 from pydicom import Dataset, dcmread
 from pydicom.pixels.utils import pixel_array
+from sqlalchemy import select
 
-from dicom_node.catalog import StackState
+from dicom_node.catalog import Run, StackState
 from dicom_node.deliver import send
 from dicom_node.demo.pacs import SmallPacs
 from dicom_node.demo.studies import radiograph_study, write_studies
 from dicom_node.imaging import dicom_files
 from orthanc_test.orthanc import Orthanc, free_port
 from orthanc_test.real_data import REAL_DATA, wrapped_radiographs
-from orthanc_test.running import RunningNode
+from orthanc_test.running import PROGRAM, RunningNode
 from orthanc_test.validity import errors_of_ours
+from pipelines.published.tables import tables
+from tests.parity.writer import write
 from tests.support.dicom import PATIENT_ID, PATIENT_NAME, encoded, radiograph, series
 from tests.support.programs import require
 
@@ -147,6 +150,24 @@ def _the_log_names_nobody(node: RunningNode, files: Sequence[Path]) -> None:
     said = node.log()
     assert said
     assert not [word for word in secret if word and word in said]
+
+
+def test_a_published_weights_file_runs_once_it_is_imported(start: Start, orthanc: Orthanc, tmp_path: Path) -> None:
+    weights = tmp_path / "weights"
+    weights.mkdir()
+    (tmp_path / "importing.toml").write_text(f'weights = "{weights}"')
+    published = write(tables()["EnhanceCls"], tmp_path / "EnhanceCls.h5")
+    command = ["weights", "import", str(published), "--as", "published", "--config", str(tmp_path / "importing.toml")]
+    subprocess.run([PROGRAM, *command], check=True, capture_output=True, timeout=120)
+    node = start([(str(REPOSITORY / "weights"), str(weights)), ('"contrast_ct_small"', '"published"')])
+    files = [path for path in write_studies(tmp_path / "sent") if path.parts[-3:-1] == ("CT", "3")]
+    storescu(node, *files)
+    (stack,) = node.settle(len(files))
+    assert stack.state == StackState.DELIVERED, stack.reason
+    with node.catalog.read() as session:
+        (run,) = session.scalars(select(Run)).all()
+    assert list(run.weights) == ["published"]
+    assert len(orthanc.instances("SR")) == 1
 
 
 @pytest.mark.skipif(not REAL_DATA.is_dir(), reason="the real development images are not beside this checkout")
