@@ -1,0 +1,66 @@
+"""What the organ models tell alike: segments of a volume, their millilitres and mean Hounsfield units."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dicom_node.pipeline import Code, Finding, Found, Measurement, Remark, Segment, Segmentation, Stack, Volume
+from pipelines.headers import texts
+
+STRUCTURE: Final = Code("123037004", "SCT", "Anatomical Structure")
+ABNORMALITY: Final = Code("49755003", "SCT", "Morphologically Abnormal Structure")
+VOLUME: Final = Code("118565006", "SCT", "Volume")
+MEAN_ATTENUATION: Final = Code("112181", "DCM", "Mean Attenuation Coefficient")
+MILLILITRE: Final = Code("mL", "UCUM", "milliliter")
+HOUNSFIELD: Final = Code("[hnsf'U]", "UCUM", "Hounsfield unit")
+
+
+def told(labels: NDArray[np.uint8], image: Volume, segments: tuple[Segment, ...], *, mean_hu: bool = False) -> Found:
+    """Name and measure labels (slices, rows, columns) on the source grid; an absent segment has no measurement."""
+    found: list[Finding] = [Segmentation(labels, segments)]
+    millilitres = abs(float(np.linalg.det(image.affine[:3, :3]))) / 1000
+    for segment in segments:
+        mask = labels == segment.label
+        if not mask.any():
+            continue
+        found.append(Measurement(VOLUME, int(mask.sum()) * millilitres, MILLILITRE, segment.name))
+        if mean_hu:
+            mean = float(image.array[mask].mean(dtype=np.float64))
+            found.append(Measurement(MEAN_ATTENUATION, mean, HOUNSFIELD, segment.name))
+        if _is_cut_off(mask, image):
+            found.append(Remark(f"{segment.name} reaches the end of the stack: its volume may be that of a part"))
+    return tuple(found)
+
+
+def _is_cut_off(mask: NDArray[np.bool_], image: Volume) -> bool:
+    return len(image.array) > 1 and bool(mask[0].any() or mask[-1].any())
+
+
+def refuse_mr(stack: Stack, derived: tuple[str, ...]) -> str | None:
+    """Say why a stack is no MR volume, or is one of the ImageTypes `derived`; what is absent is no reason."""
+    for keyword, wanted in (("Modality", "MR"), ("kind", "VOLUME")):
+        values = texts(stack, keyword)
+        if values and wanted not in values:
+            return f"{keyword} is {values[0]}, not {wanted}"
+    found = sorted(set(texts(stack, "ImageType")) & set(derived))
+    return f"ImageType says {found[0]}, not a plain image" if found else None
+
+
+def refuse_coarse(stack: Stack, max_spacing_mm: float, min_extent_mm: float) -> str | None:
+    """Say that slices are too far apart or cover too little of the patient; what is absent is no reason."""
+    spacing = stack.number("spacing_mm")
+    if spacing is not None and spacing > max_spacing_mm:
+        return f"slices are {spacing:g} mm apart, at most {max_spacing_mm:g} mm is taken"
+    extent = stack.number("extent_mm")
+    if extent is not None and extent < min_extent_mm:
+        return f"the stack covers {extent:g} mm, at least {min_extent_mm:g} mm is needed"
+    return None
+
+
+def refuse_few(stack: Stack, keyword: str, least: int) -> str | None:
+    """Say that a count, e.g. `slices` or `Rows`, is below what is needed; absent is no reason."""
+    found = stack.number(keyword)
+    return None if found is None or found >= least else f"{keyword} is {found:.0f}, at least {least} are needed"
