@@ -51,6 +51,16 @@ class Engine:
         """Make a pipeline's model ready; raises WeightsError when its weights are missing or altered."""
         self._model(name)
 
+    def refusal(self, name: str, stack: Stack) -> str:
+        """Say from the header, and from the weights that there are, why a pipeline will not run; "" when it may."""
+        if reason := self.pipeline(name).refuse(stack):
+            return reason
+        try:
+            self._entries(name)
+        except WeightsError as error:
+            return f"not run: {error}"
+        return ""
+
     def run(self, name: str, stack: Stack) -> Findings:
         """Read the stack's pixels and run one pipeline on them.
 
@@ -86,23 +96,23 @@ class Engine:
 
     def _model(self, name: str) -> _Loaded:
         if name not in self._loaded:
-            section = self._section(name)
-            weights = self._weights(name, section)
-            model = self.pipeline(name).load(weights, section.device)
+            weights = self._entries(name)
+            for entry in weights.values():
+                entry.verify()
+            model = self.pipeline(name).load(weights, self._section(name).device)
             self._loaded[name] = _Loaded(model, {entry.name: entry.sha256 for entry in weights.values()})
         return self._loaded[name]
 
-    def _weights(self, name: str, section: PipelineSection) -> dict[str, Weights]:
+    def _entries(self, name: str) -> dict[str, Weights]:
+        """Return a section's catalogue entries by role, unread; raises WeightsError when one is missing."""
+        section = self._section(name)
         if not section.weights_by_role and self.pipeline(name).needs_weights:
             raise WeightsError(f"{NO_WEIGHTS} for {name}: name an entry in [pipelines.{name}] weights")
-        known = read_catalog(self._config.weights_folder)
-        found = {}
-        for role, entry in section.weights_by_role.items():
-            if entry not in known:
-                raise WeightsError(f"{NO_WEIGHTS} for {name}: {entry!r} is not in {self._config.weights_folder}")
-            known[entry].verify()
-            found[role] = known[entry]
-        return found
+        known = read_catalog(self._config.weights_folder) if section.weights_by_role else {}
+        missing = [entry for entry in section.weights_by_role.values() if entry not in known]
+        if missing:
+            raise WeightsError(f"{NO_WEIGHTS} for {name}: {missing[0]!r} is not in {self._config.weights_folder}")
+        return {role: known[entry] for role, entry in section.weights_by_role.items()}
 
 
 def _build(name: str, section: PipelineSection) -> Pipeline:

@@ -71,7 +71,7 @@ def _run(engine: Engine, name: str, stack: Stack, out: Path) -> dict[str, str]:
 
 def _refusal_of(engine: Engine, name: str, stack: Stack) -> str:
     try:
-        return engine.pipeline(name).refuse(stack) or ""
+        return engine.refusal(name, stack)
     except DicomNodeError as error:
         return str(error)
 

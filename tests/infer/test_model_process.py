@@ -54,6 +54,15 @@ def test_a_refusal_is_an_answer(start: Start, stack: Stack, tmp_path: Path) -> N
     assert models.refusals(stack) == {"one": "too dark"}
 
 
+def test_one_without_weights_declines_before_anything_is_run(tmp_path: Path, stack: Stack) -> None:
+    section = "[pipelines.one]\nuse = 'pipelines.lung_cxr:LungCXR'\nmin_pixels = 16"
+    models = ModelProcess(configured(tmp_path, section))
+    try:
+        assert models.refusals(stack)["one"].startswith("not run: no weights for one")
+    finally:
+        models.close()
+
+
 def test_a_process_that_dies_fails_the_run_and_the_next_one_runs(start: Start, stack: Stack, tmp_path: Path) -> None:
     switch = tmp_path / "die"
     switch.touch()
