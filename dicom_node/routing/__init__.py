@@ -5,7 +5,7 @@ from dicom_node.routing.decision import Decision, RouteChecked, Run
 from dicom_node.routing.explain import render
 from dicom_node.routing.gates import GateAnswer, GateSettled, gates_for
 from dicom_node.routing.pick import Candidate, by_phase, pick_best
-from dicom_node.routing.routes import Given, decide, refused, set_aside
+from dicom_node.routing.routes import Given, decide, set_aside
 
 __all__ = [
     "Candidate",
@@ -22,7 +22,6 @@ __all__ = [
     "decide",
     "gates_for",
     "pick_best",
-    "refused",
     "render",
     "set_aside",
 ]

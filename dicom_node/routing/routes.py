@@ -64,11 +64,6 @@ def decide(config: Config, stack: Stack, gates: Mapping[str, GateAnswer], given:
     return _with_verdict(Decision("run", "", settled, routes, runs, declined), waiting)
 
 
-def refused(decision: Decision, reason: str) -> Decision:
-    """Return the decision after the stack itself proved unusable, e.g. because a slice is missing."""
-    return dataclasses.replace(decision, verdict="refused", reason=f"refused, because {reason}", runs=())
-
-
 def _facts(stack: Stack, settled: Sequence[GateSettled], overrides: Mapping[str, str]) -> Facts:
     by_gate = {gate.gate: (gate.value,) for gate in settled}
     by_person = {fact: (value,) for fact, value in overrides.items() if fact != FORCE}

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from dicom_node.routing import Decision, GateAnswer, Run, gates_for, refused
+from dicom_node.routing import Decision, GateAnswer, Run, gates_for
 from tests.routing.cases import ENHANCED, config, decided, stack
 
 SURE = GateAnswer("enhanced", 0.98, "9 of 9 slices")
@@ -152,11 +152,6 @@ def test_a_stack_passed_over_does_not_run_and_says_for_which() -> None:
     why = "not run, because series 3 (portal) was chosen"
     decision = decided(config({"when": {"Modality": "CT"}, "pick": "best"}), passed_over={"route0": why})
     assert (decision.verdict, decision.reason) == ("nothing to run", f"nothing to run, route0: {why}")
-
-
-def test_a_stack_that_proves_unusable_is_refused() -> None:
-    decision = refused(decided(config({"when": {"Modality": "CT"}})), "a slice is missing")
-    assert (decision.verdict, decision.reason, decision.runs) == ("refused", "refused, because a slice is missing", ())
 
 
 @pytest.mark.parametrize("answer", [SURE, UNSURE, NO_WEIGHTS, None])
