@@ -79,7 +79,7 @@ def explain(
 
 
 def _stored(settings: Config, stack_id: str) -> list[tuple[Stack, Decision]]:
-    row, events = status_of.history(Catalog(settings.catalog_url), stack_id)
+    row, events = status_of.history(_catalog(settings), stack_id)
     for at, text in events:
         _out.print(f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M:%S}Z  {text}", highlight=False)
     if row.decision is None:
@@ -123,7 +123,7 @@ def send(
 @app.command()
 def status(config: ConfigPath = _HERE) -> None:
     """Show where every stack is, what waits for a peer, and what waits for a person."""
-    _out.print(status_of.render_status(status_of.read_status(Catalog(load_config(config).catalog_url))))
+    _out.print(status_of.render_status(status_of.read_status(_catalog(load_config(config)))))
 
 
 @app.command()
@@ -135,13 +135,21 @@ def retry(
     config: ConfigPath = _HERE,
 ) -> None:
     """Judge and run a stack again, or send now whatever waits for a peer."""
-    catalog = Catalog(load_config(config).catalog_url)
+    catalog = _catalog(load_config(config))
     if not stack:
         _out.print(f"{status_of.retry_deliveries(catalog)} deliveries are tried again now")
         return
     facts = dict(pair.split("=", 1) for pair in fact or ())
     row = status_of.send_round_again(catalog, stack, facts, force=force)
     _out.print(f"stack {row.id} of series {row.series_uid} is judged again")
+
+
+def _catalog(settings: Config) -> Catalog:
+    """Open the catalog; before the node's first start it is made, empty."""
+    settings.storage_folder.mkdir(parents=True, exist_ok=True)
+    catalog = Catalog(settings.catalog_url)
+    catalog.migrate()
+    return catalog
 
 
 def main() -> None:

@@ -13,7 +13,7 @@ import numpy as np
 
 from dicom_node.config import Config, load_config
 from dicom_node.demo.overlay import overlay_png, picture_png
-from dicom_node.errors import ObjectError
+from dicom_node.errors import ObjectError, RefusalError
 from dicom_node.explain import stacks_at
 from dicom_node.findings import Findings, Segmentation
 from dicom_node.images import Image, Stack, Volume
@@ -62,8 +62,10 @@ class Loaded:
 
     def predict_stack(self, stack: Stack) -> Prediction:
         """Run on one stack; raises as `predict` does."""
-        findings = self._engine.run(self.name, stack)
-        return Prediction(read_image(stack, self.pipeline.takes), findings)
+        if reason := self.pipeline.refuse(stack):
+            raise RefusalError(reason)
+        image = read_image(stack, self.pipeline.takes)
+        return Prediction(image, self._engine.apply(self.name, image))
 
 
 def load(name: str, weights: str | Mapping[str, str] = "", device: str = "cpu", **settings: Any) -> Loaded:

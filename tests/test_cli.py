@@ -125,6 +125,12 @@ def test_send_reports_what_the_peer_stored(tmp_path: Path, pacs: SmallPacs) -> N
     assert len(pacs.instances()) == 1
 
 
+def test_status_before_the_first_start_is_empty(tmp_path: Path) -> None:
+    done = run(configured(tmp_path, 104), "status")
+    assert done.returncode == 0, done.stderr
+    assert "0 instances" in done.stdout
+
+
 def test_status_history_and_retry_of_what_was_received(tmp_path: Path, pacs: SmallPacs) -> None:
     house = House(tmp_path, CONFIG.format(port=pacs.port, extra=""))
     house.put(radiograph("1.2.1", "1.2.1.1"))
