@@ -1,4 +1,4 @@
-"""The command line: `dicom-node serve | demo | check | explain | run | send | status | retry | weights`."""
+"""The command line: `dicom-node serve | work | demo | check | explain | run | send | status | retry | weights`."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ from dicom_node.errors import DicomNodeError
 from dicom_node.images import Stack
 from dicom_node.imaging import dicom_files
 from dicom_node.node import serve as serve_node
+from dicom_node.node import work as work_for_node
 from dicom_node.routing import Decision, render
 
 app = typer.Typer(
@@ -43,6 +44,12 @@ _HERE = Path("config.toml")
 def serve(config: ConfigPath = _HERE) -> None:
     """Receive, decide, run and deliver until stopped."""
     serve_node(load_config(config))
+
+
+@app.command()
+def work(config: ConfigPath = _HERE) -> None:
+    """Be one more work process of a node on PostgreSQL, here or on another machine that sees its storage folder."""
+    work_for_node(load_config(config))
 
 
 @app.command()

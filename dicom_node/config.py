@@ -48,6 +48,8 @@ class Node(_Section):
     port: int = Field(11112, ge=0, le=65535)
     accepted_callers: tuple[str, ...] = ("*",)  # calling AE titles; "*" is anybody
     max_associations: int = Field(30, ge=1)
+    silence_s: float = Field(120.0, gt=0)  # an association that is silent for so long is aborted
+    restart_max_s: float = Field(30.0, gt=0)  # the longest pause before a part that keeps dying is started again
     extra_sop_classes: tuple[str, ...] = ()  # storage SOP Class UIDs beyond the standard's
     timezone: str = "UTC"  # of the dates and times in results, e.g. "Asia/Seoul"
     tls: TLS | None = None

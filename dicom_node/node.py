@@ -16,7 +16,7 @@ from typing import Any
 
 from dicom_node.catalog import Catalog
 from dicom_node.config import Config
-from dicom_node.errors import DicomNodeError
+from dicom_node.errors import ConfigError, DicomNodeError
 from dicom_node.infer.process import ModelProcess
 from dicom_node.processes import end_with_parent, set_up_log
 from dicom_node.receive import Receiver
@@ -24,7 +24,7 @@ from dicom_node.work.worker import Worker
 
 _log = logging.getLogger(__name__)
 _BOOT_S = 180.0
-_RESTART_S, _RESTART_MAX_S = 0.5, 30.0
+_RESTART_S = 0.5
 _STOP_S = 15.0
 _LOOK_S = 1.0
 
@@ -109,7 +109,7 @@ class Node:
             raise BootError(f"the {part.name} was not ready within {_BOOT_S:g} s")
         try:
             problem = ours.recv_bytes().decode()
-        except EOFError:
+        except (EOFError, OSError):  # also a connection reset: it was killed while it started
             problem = "ended without a word"
         if problem:
             raise BootError(f"the {part.name} cannot start: {problem}")
@@ -118,7 +118,8 @@ class Node:
     def _restart(self, part: _Part, exit_code: int | None) -> None:
         """Start a dead part again, after a pause that doubles while it keeps dying young."""
         lived_s = time.monotonic() - part.started_at
-        part.restart_s = _RESTART_S if lived_s > _RESTART_MAX_S else min(part.restart_s * 2, _RESTART_MAX_S)
+        longest_s = self._config.node.restart_max_s
+        part.restart_s = _RESTART_S if lived_s > longest_s else min(part.restart_s * 2, longest_s)
         _log.error("%s ended with exit code %s; it is started again", part.name, exit_code)
         if self._stopped.wait(part.restart_s):
             return
@@ -167,6 +168,20 @@ def _work(config: Config, stopped: threading.Event, ready: Callable[[], None]) -
     # At once, as a crash would: the running job goes on at the next start. In an orderly end it would see its model
     # process or its database vanish first, and record that as the end of its stack.
     os._exit(0)
+
+
+def work(config: Config) -> None:
+    """Run one more work process in this process until SIGTERM or SIGINT, for a node that runs here or elsewhere.
+
+    Raises ConfigError on SQLite, which only the processes of one node can share.
+    """
+    if config.catalog_url.startswith("sqlite") or config.work_url.startswith("sqlite"):
+        raise ConfigError("a further work process needs [database] catalog and work on PostgreSQL")
+    set_up_log(config)
+    stopped = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopped.set())
+    _work(config, stopped, lambda: _log.info("a further work process is up"))
 
 
 def serve(config: Config) -> None:

@@ -152,3 +152,9 @@ def test_weights_list_shows_each_entrys_card() -> None:
     done = run(Path(__file__).parents[1] / "config.toml", "weights", "list")
     assert "contrast_ct_small" in done.stdout
     assert "None of these is a medical device" in done.stdout
+
+
+def test_a_further_work_process_is_refused_on_sqlite(tmp_path: Path) -> None:
+    done = run(configured(tmp_path, port=1), "work")
+    assert done.returncode == 1
+    assert "PostgreSQL" in done.stderr

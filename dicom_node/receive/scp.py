@@ -26,7 +26,6 @@ log = logging.getLogger(__name__)
 
 _VERIFICATION = "1.2.840.10008.1.1"  # PS3.4 A.4
 _ACSE_S = 30.0  # an association that is not negotiated by then is dropped
-_NETWORK_S = 120.0  # an association that is silent for so long is aborted
 _MAXIMUM_PDU = 128 << 10  # bytes; measured best, larger ones are slower
 
 _RETIRED_JPEG = [UID(f"1.2.840.10008.1.2.4.{number}") for number in range(52, 67)]  # old archives still send them
@@ -65,7 +64,7 @@ class StorageSCP:
             block=False,
             ssl_context=_server_context(self._node.tls, self._folder) if self._node.tls else None,
             evt_handlers=[
-                (evt.EVT_CONN_OPEN, _tune_connection),
+                (evt.EVT_CONN_OPEN, _tune_connection, [self._node.silence_s]),
                 (evt.EVT_DATA_RECV, _acknowledge_quickly),
                 (evt.EVT_C_STORE, self._store),
                 (evt.EVT_REJECTED, _log_end, ["rejected"]),
@@ -89,7 +88,7 @@ def _application_entity(node: Node) -> AE:
     entity.maximum_associations = node.max_associations
     entity.maximum_pdu_size = _MAXIMUM_PDU
     entity.acse_timeout = _ACSE_S
-    entity.dimse_timeout = entity.network_timeout = _NETWORK_S
+    entity.dimse_timeout = entity.network_timeout = node.silence_s
     entity.require_called_aet = True
     entity.require_calling_aet = [] if "*" in node.accepted_callers else list(node.accepted_callers)
     entity.add_supported_context(_VERIFICATION)
@@ -120,11 +119,11 @@ def _end_reading(association: Association) -> None:
             connection.shutdown(socket.SHUT_RD)
 
 
-def _tune_connection(event: Event) -> None:
+def _tune_connection(event: Event, silence_s: float) -> None:
     """Answer without waiting for more to send, and cut a peer that stops in the middle of a PDU."""
     if connection := _connection(event.assoc):
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        connection.settimeout(_NETWORK_S)
+        connection.settimeout(silence_s)
 
 
 def _acknowledge_quickly(event: Event) -> None:
