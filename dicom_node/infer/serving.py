@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
-import signal
 from collections.abc import Mapping
-from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -17,27 +14,20 @@ from dicom_node.config import Config
 from dicom_node.errors import DicomNodeError, ObjectError, RefusalError, WeightsError
 from dicom_node.findings import save_findings
 from dicom_node.images import Stack
+from dicom_node.infer.attached import answer_all, attached, threads
 from dicom_node.infer.engine import Engine
-from dicom_node.processes import end_with_parent, set_up_log
+from dicom_node.infer.messages import NO_ARRAYS
 
 _log = logging.getLogger(__name__)
 
 
-def serve(connection: Connection, config: Config) -> None:
+def main() -> None:
     """Answer requests until the other end closes the pipe."""
-    end_with_parent()
-    set_up_log(config)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the supervisor ends us; a terminal's ^C goes to all
+    connection, config = attached()
     os.nice(config.workers.nice)
-    torch.set_num_threads(config.workers.threads or max(1, (os.cpu_count() or 2) - 1))
+    torch.set_num_threads(threads(config))
     engine = Engine(config)
-    connection.send_bytes(b"ready")
-    while True:
-        try:
-            request = json.loads(connection.recv_bytes())
-        except EOFError:
-            return
-        connection.send_bytes(json.dumps(_answer(engine, config, request)).encode())
+    answer_all(connection, lambda request, _arrays: (_answer(engine, config, request), NO_ARRAYS))
 
 
 def _answer(engine: Engine, config: Config, request: Mapping[str, Any]) -> dict[str, str]:
@@ -82,3 +72,7 @@ def _problem_of(engine: Engine, name: str) -> str:
     except DicomNodeError as error:
         return str(error)
     return ""
+
+
+if __name__ == "__main__":
+    main()
