@@ -98,6 +98,7 @@ class Measurement:
     value: float
     unit: Code
     of: str = ""
+    frame: int | None = None  # of several photographs, the one (of the map's, from 0) that it holds for
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -128,6 +129,7 @@ class Findings:
     weights: Mapping[str, str]  # entry name -> SHA-256
     settings: Mapping[str, Any]  # those that change the result
     found: tuple[Finding, ...]
+    frames: tuple[int, ...] = ()  # numbers of a film's frames that were looked at, from 1; none: the whole stack
 
     def of(self, kind: type[Any]) -> tuple[Any, ...]:
         """Return the findings of one kind, in order."""
@@ -145,7 +147,7 @@ def save_findings(findings: Findings, path: Path) -> None:
         for one in findings.found
     ]
     head = {"pipeline": findings.pipeline, "version": findings.version, "weights": dict(findings.weights)}
-    text = json.dumps({**head, "settings": dict(findings.settings), "found": body})
+    text = json.dumps({**head, "settings": dict(findings.settings), "frames": findings.frames, "found": body})
     part = path.with_suffix(".part")
     with part.open("wb") as file:
         np.savez_compressed(file, text=np.array(text), **arrays)
@@ -160,4 +162,5 @@ def load_findings(path: Path) -> Findings:
     found: list[Any] = [
         TypeAdapter(_KINDS[one["kind"]]).validate_python(one["body"], context=arrays) for one in head["found"]
     ]
-    return Findings(head["pipeline"], head["version"], head["weights"], head["settings"], tuple(found))
+    frames = tuple(head["frames"])
+    return Findings(head["pipeline"], head["version"], head["weights"], head["settings"], tuple(found), frames)

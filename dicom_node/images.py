@@ -1,4 +1,4 @@
-"""What a model sees: a stack of frames read from DICOM, as a volume or as a radiograph.
+"""What a model sees: a stack of frames read from DICOM, as a volume, a radiograph or a photograph.
 
 Patient coordinates are LPS millimetres (PS3.3 C.7.6.2.1.1): x to the patient's left, y to posterior, z to the head.
 """
@@ -126,7 +126,16 @@ class Radiograph:
     stack: Stack  # one frame
 
 
-Image: TypeAlias = Volume | Radiograph
+@dataclasses.dataclass(frozen=True, slots=True)
+class Photograph:
+    """Pictures in colour from one object: a single one, or frames of a film."""
+
+    pictures: NDArray[np.uint8]  # (frames, rows, columns, 3), red, green, blue
+    stack: Stack  # frames[k] is the source of pictures[k]
+
+
+Image: TypeAlias = Volume | Radiograph | Photograph
+Takes: TypeAlias = type[Volume] | type[Radiograph] | type[Photograph]
 
 _DIRECTIONS = {
     "L": (1.0, 0.0, 0.0),

@@ -64,7 +64,7 @@ class Loaded:
         """Run on one stack; raises as `predict` does."""
         if reason := self.pipeline.refuse(stack):
             raise RefusalError(reason)
-        image = read_image(stack, self.pipeline.takes)
+        image = read_image(self.pipeline.sample(stack), self.pipeline.takes)
         return Prediction(image, self._engine.apply(self.name, image))
 
 

@@ -26,7 +26,7 @@ from dicom_node.findings import (
     Segment,
     Segmentation,
 )
-from dicom_node.images import Image, Radiograph, Stack, Volume
+from dicom_node.images import Image, Photograph, Radiograph, Stack, Takes, Volume
 from dicom_node.weights_store import Weights
 
 __all__ = [
@@ -39,6 +39,7 @@ __all__ = [
     "Image",
     "Measurement",
     "Model",
+    "Photograph",
     "Pipeline",
     "Radiograph",
     "RefusalError",
@@ -99,7 +100,7 @@ class Pipeline(ABC):
     name: ClassVar[str]
     version: ClassVar[str]
     title: ClassVar[str]  # for people, e.g. "Contrast enhancement of CT"
-    takes: ClassVar[type[Volume] | type[Radiograph]]
+    takes: ClassVar[Takes]
     settings_type: ClassVar[type[Settings]] = Settings
     needs_weights: ClassVar[bool] = True  # False for an algorithm that has no tensors
 
@@ -116,6 +117,10 @@ class Pipeline(ABC):
 
         Raises WeightsError when an entry's recipe is none of this pipeline's or its tensors do not fit.
         """
+
+    def sample(self, stack: Stack) -> Stack:
+        """Return the stack with the frames that the model looks at; all of them unless a film is too long for that."""
+        return stack
 
     def claim(self, stack: Stack) -> tuple[str, str]:  # noqa: ARG002  # subclasses read it
         """For a gate: what the header says to the same question, and why; ("", reason) when it says nothing."""

@@ -15,6 +15,7 @@ ABNORMALITY: Final = Code("49755003", "SCT", "Morphologically Abnormal Structure
 VOLUME: Final = Code("118565006", "SCT", "Volume")
 MEAN_ATTENUATION: Final = Code("112181", "DCM", "Mean Attenuation Coefficient")
 MILLILITRE: Final = Code("mL", "UCUM", "milliliter")
+NO_UNIT: Final = Code("1", "UCUM", "no units")
 HOUNSFIELD: Final = Code("[hnsf'U]", "UCUM", "Hounsfield unit")
 
 

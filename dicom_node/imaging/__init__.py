@@ -1,8 +1,9 @@
-"""DICOM objects on disk to stacks, volumes and radiographs."""
+"""DICOM objects on disk to stacks, volumes, radiographs and photographs."""
 
-from dicom_node.images import Image, Radiograph, Stack, Volume
+from dicom_node.images import Image, Photograph, Stack, Takes, Volume
 from dicom_node.imaging.files import dicom_files
 from dicom_node.imaging.headers import facts_of
+from dicom_node.imaging.photograph import read_photograph
 from dicom_node.imaging.plain import is_plain, read_plain, write_labels
 from dicom_node.imaging.radiograph import read_radiograph
 from dicom_node.imaging.stacks import Split, split, stack_id
@@ -14,6 +15,7 @@ __all__ = [
     "facts_of",
     "is_plain",
     "read_image",
+    "read_photograph",
     "read_plain",
     "read_radiograph",
     "read_volume",
@@ -23,12 +25,14 @@ __all__ = [
 ]
 
 
-def read_image(stack: Stack, takes: type[Volume] | type[Radiograph]) -> Image:
+def read_image(stack: Stack, takes: Takes) -> Image:
     """Read a stack as what a pipeline takes.
 
     Raises:
         GeometryError: where the frames do not form one regular grid; names the SOP Instance.
-        RefusalError: where the stack is no radiograph that may be shown.
+        RefusalError: where the stack is no radiograph that may be shown, or no photograph in colour.
         ObjectError: where an object cannot be read or decoded.
     """
-    return read_volume(stack) if takes is Volume else read_radiograph(stack)
+    if takes is Volume:
+        return read_volume(stack)
+    return read_photograph(stack) if takes is Photograph else read_radiograph(stack)

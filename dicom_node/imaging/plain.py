@@ -11,7 +11,7 @@ import SimpleITK
 from numpy.typing import NDArray
 
 from dicom_node.errors import ObjectError
-from dicom_node.images import FactValue, Image, Radiograph, Stack, Volume
+from dicom_node.images import FactValue, Image, Photograph, Radiograph, Stack, Takes, Volume
 
 _VOLUMES = (".nii", ".nii.gz", ".mha", ".nrrd")
 _PICTURES = (".png", ".jpg", ".jpeg")
@@ -22,8 +22,8 @@ def is_plain(path: Path) -> bool:
     return path.name.lower().endswith((*_VOLUMES, *_PICTURES))
 
 
-def read_plain(path: Path, takes: type[Volume] | type[Radiograph]) -> Image:
-    """Read a NIfTI file as a Volume in LPS, or a picture as a Radiograph.
+def read_plain(path: Path, takes: Takes) -> Image:
+    """Read a NIfTI file as a Volume in LPS, or a picture as a Radiograph or a Photograph.
 
     Raises:
         ObjectError: the file cannot be read, or is no image of the kind that is taken.
@@ -31,7 +31,9 @@ def read_plain(path: Path, takes: type[Volume] | type[Radiograph]) -> Image:
     wanted = _VOLUMES if takes is Volume else _PICTURES
     if not path.name.lower().endswith(wanted):
         raise ObjectError(str(path), f"is not what this model takes: {' '.join(wanted)}")
-    return _volume(path) if takes is Volume else _picture(path)
+    if takes is Volume:
+        return _volume(path)
+    return _photograph(path) if takes is Photograph else _radiograph(path)
 
 
 def _volume(path: Path) -> Volume:
@@ -49,13 +51,25 @@ def _volume(path: Path) -> Volume:
     return Volume(array, affine, "", _stack(path, "volume", slices=len(array)))
 
 
-def _picture(path: Path) -> Radiograph:
-    picture = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
-    if picture is None:
-        raise ObjectError(str(path), "cannot be read as a picture")
-    grey = np.asarray(picture, np.uint8)
+def _radiograph(path: Path) -> Radiograph:
+    grey = _picture(path, cv2.IMREAD_GRAYSCALE)
     rows, columns = grey.shape
     return Radiograph(grey, grey, None, _stack(path, "radiograph", Rows=rows, Columns=columns))
+
+
+def _photograph(path: Path) -> Photograph:
+    if _picture(path, cv2.IMREAD_UNCHANGED).ndim == 2:
+        raise ObjectError(str(path), "is grey; a photograph is in colour")
+    picture = _picture(path, cv2.IMREAD_COLOR_RGB)
+    rows, columns = picture.shape[:2]
+    return Photograph(picture[None], _stack(path, "photo", Rows=rows, Columns=columns))
+
+
+def _picture(path: Path, how: int) -> NDArray[np.uint8]:
+    picture = cv2.imread(str(path), how)
+    if picture is None:
+        raise ObjectError(str(path), "cannot be read as a picture")
+    return np.asarray(picture, np.uint8)
 
 
 def _stack(path: Path, kind: str, **facts: FactValue) -> Stack:

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from dicom_node.config import Config, PipelineSection
 from dicom_node.errors import ConfigError, DicomNodeError, ModelError, RefusalError, WeightsError
 from dicom_node.findings import Findings
-from dicom_node.images import Image, Stack
+from dicom_node.images import Image, Photograph, Stack
 from dicom_node.imaging import read_image
 from dicom_node.pipeline import Model, Pipeline
 from dicom_node.weights_store import Weights, read_catalog
@@ -73,7 +73,7 @@ class Engine:
         if reason := pipeline.refuse(stack):
             raise RefusalError(reason)
         self.load(name)  # before the pixels are read: without weights there is no need to
-        return self.apply(name, read_image(stack, pipeline.takes))
+        return self.apply(name, read_image(pipeline.sample(stack), pipeline.takes))
 
     def apply(self, name: str, image: Image) -> Findings:
         """Run one pipeline on an image; raises as `run` does."""
@@ -86,7 +86,8 @@ class Engine:
         except Exception as error:
             raise ModelError(f"{name}: {type(error).__name__}: {error}") from error
         settings = pipeline.settings.model_dump(mode="json")
-        return Findings(pipeline.name, pipeline.version, loaded.weights, settings, found)
+        frames = tuple(one.number for one in image.stack.frames if one.number) if isinstance(image, Photograph) else ()
+        return Findings(pipeline.name, pipeline.version, loaded.weights, settings, found, frames)
 
     def _section(self, name: str) -> PipelineSection:
         try:

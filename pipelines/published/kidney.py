@@ -7,6 +7,7 @@ least three of five see tumour. Sides are told by the plane midway between both 
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -53,8 +54,16 @@ class KidneyStage:
         return (*previous, Segmentation(oriented.restore(labels), ()))
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Vote:
+    """What the second-stage networks agree on."""
+
+    labels: Labels  # (slices, rows, columns) on the source grid, as named above
+    agreement: Mapping[int, float]  # label found -> share of the networks that see it, mean over its voxels
+
+
 class VoteStage:
-    """The cascade's end; the result is the labels (slices, rows, columns) on the source grid, as named above."""
+    """The cascade's end; the result is a `Vote`."""
 
     def __init__(self, tell: Tell) -> None:
         self.tell = tell
@@ -71,7 +80,8 @@ class VoteStage:
         """Vote, and tell right from left."""
         oriented = image.oriented("SPL")
         first, *second = (turned(oriented, mask) for mask in output.beside)
-        return self.tell(oriented.restore(with_sides(voted(second), first)), image)
+        labels = with_sides(voted(second), first)
+        return self.tell(Vote(oriented.restore(labels), agreement(labels, second)), image)
 
 
 def voted(masks: Sequence[Labels]) -> Labels:
@@ -79,6 +89,17 @@ def voted(masks: Sequence[Labels]) -> Labels:
     organ = sum((mask > 0).astype(np.uint8) for mask in masks)
     tumour = sum((mask == 2).astype(np.uint8) for mask in masks)
     return np.asarray(organ >= np.uint8(MAJORITY), np.uint8) + np.asarray(tumour >= np.uint8(MAJORITY), np.uint8)
+
+
+def agreement(labels: Labels, masks: Sequence[Labels]) -> dict[int, float]:
+    """Return for each label found the mean share of the masks (labels 1 kidney, 2 tumour) that see the same."""
+    shares = {}
+    for label in (RIGHT_KIDNEY, LEFT_KIDNEY, RIGHT_TUMOUR, LEFT_TUMOUR):
+        here = labels == label
+        if here.any():
+            wanted = 1 if label in (RIGHT_KIDNEY, LEFT_KIDNEY) else 2
+            shares[label] = float(np.mean([(mask[here] >= wanted).mean() for mask in masks]))
+    return shares
 
 
 def with_sides(labels: Labels, kidneys: Labels) -> Labels:

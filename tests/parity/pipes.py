@@ -11,7 +11,8 @@ import pydicom
 import SimpleITK as sitk  # noqa: N813  # its usual name
 from numpy.typing import NDArray
 
-from dicom_node.pipeline import Found
+from dicom_node.imaging import read_plain
+from dicom_node.pipeline import Found, Photograph
 from dicom_node.weights_store import Weights
 from pipelines.published import brain, contrast, lungs, marks, polyp, view, volumes
 from pipelines.published.runner import Runner
@@ -103,13 +104,11 @@ def lung(model: str, entry: Weights) -> Iterator[Figure]:
 
 def polyps(model: str, entry: Weights) -> Iterator[Figure]:
     theirs = stored(model)
-    batch, output = run(polyp.PolypStage(Runner(entry), Kept()), read_picture("polyp.png", cv2.IMREAD_COLOR))
+    batch, output = run(polyp.PolypStage(Runner(entry), Kept()), read_plain(FILES / "polyp.png", Photograph))
     logits, most = output.outputs[0], float(np.abs(theirs["pipe/logits_eval"]).max())
     yield figure(model, "pipe/pre", batch.inputs[0][..., ::4, ::4], theirs["pipe/pre"], FLOAT)
     yield figure(model, "pipe/logits_eval", logits[..., ::2, ::2], theirs["pipe/logits_eval"], RELATIVE * most)
-    yield share(
-        model, "pipe/gt0.7_logit_eval", polyp.on_picture(logits[0, 0], 512, 512), theirs["pipe/gt0.7_logit_eval"]
-    )
+    yield share(model, "pipe/gt0.7_logit_eval", logits[0, 0] > polyp.LOGIT, theirs["pipe/gt0.7_logit_eval"])
 
 
 def zoomed(model: str, entry: Weights) -> Iterator[Figure]:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from dicom_node.pipeline import RefusalError, Segmentation
+from dicom_node.pipeline import Photograph, RefusalError, Segmentation, Stack
 from pipelines.published import brain, kidney, lungs, marks, polyp, view, volumes
 from pipelines.published.kidney_grid import Box, resampled
 from pipelines.published.kidney_modes import MODES, sided
@@ -86,8 +86,9 @@ def test_right_and_left_are_told_by_the_first_stage() -> None:
 def test_the_cascade_is_one_model() -> None:
     kept, image = Kept(), body((40, 90, 200), (20, 45, 60), (20, 45, 140))
     kidney.cascade({mode: stand_in(mode) for mode in MODES}, kept)(image)  # type: ignore[arg-type]
-    assert set(np.unique(kept.result)) == {0, 1, 2}
-    assert kept.result.shape == image.array.shape
+    assert set(np.unique(kept.result.labels)) == {0, 1, 2}
+    assert kept.result.labels.shape == image.array.shape
+    assert kept.result.agreement == {1: pytest.approx(1, abs=0.1), 2: pytest.approx(1, abs=0.1)}
 
 
 def test_resampling_aligns_first_voxels() -> None:
@@ -113,10 +114,11 @@ def test_a_volume_too_thin_for_the_network_is_refused() -> None:
 
 def test_masks_come_back_on_the_pictures_grid() -> None:
     kept = Kept()
-    picture = StoredPicture(np.random.default_rng(1).integers(0, 255, (90, 130, 3), dtype=np.uint8))
-    run(polyp.PolypStage(lambda x: np.where(x[:, :1] > 0.5, 3, -3).astype(np.float32), kept), picture)
-    assert kept.result.shape == (90, 130)
-    run(lungs.LungStage(lambda x: (x > 0).astype(np.float32), kept), StoredPicture(picture.picture[..., 0]))
+    noise = np.random.default_rng(1).integers(20, 255, (2, 90, 130, 3), dtype=np.uint8)
+    image = Photograph(noise, Stack("", "", (), {}))
+    run(polyp.PolypStage(lambda x: np.where(x[:, :1] > 0.5, 3, -3).astype(np.float32), kept), image)
+    assert kept.result.mask.shape == (2, 90, 130)
+    run(lungs.LungStage(lambda x: (x > 0).astype(np.float32), kept), StoredPicture(noise[0, ..., 0]))
     assert kept.result.shape == (90, 130)
 
 

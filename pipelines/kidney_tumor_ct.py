@@ -1,0 +1,144 @@
+"""Kidneys and kidney tumours of contrast-enhanced CT."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, ClassVar, Final
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from dicom_node.pipeline import (
+    Code,
+    Found,
+    Measurement,
+    Model,
+    Pipeline,
+    Remark,
+    Segment,
+    Settings,
+    Stack,
+    Volume,
+    Weights,
+    WeightsError,
+)
+from pipelines.contrast_claim import ENHANCED_PATTERN, NON_ENHANCED_PATTERN, read_claim
+from pipelines.headers import LEFT, RIGHT, SCHEME, blanked, refuse_ct, texts
+from pipelines.published.kidney import LEFT_KIDNEY, LEFT_TUMOUR, RIGHT_KIDNEY, RIGHT_TUMOUR, Vote, cascade
+from pipelines.published.kidney_modes import MODES
+from pipelines.published.runner import Runner
+from pipelines.recipes import Builder, build
+from pipelines.volumetry import ABNORMALITY, NO_UNIT, STRUCTURE, refuse_coarse, refuse_few, told
+
+KIDNEY: Final = Code("64033007", "SCT", "Kidney")
+TUMOUR: Final = Code("126880001", "SCT", "Neoplasm of kidney")
+SEGMENTS: Final = (
+    Segment(RIGHT_KIDNEY, "right kidney", STRUCTURE, KIDNEY, (185, 102, 83), RIGHT),
+    Segment(LEFT_KIDNEY, "left kidney", STRUCTURE, KIDNEY, (205, 142, 123), LEFT),
+    Segment(RIGHT_TUMOUR, "right kidney tumour", ABNORMALITY, TUMOUR, (144, 238, 144), RIGHT),
+    Segment(LEFT_TUMOUR, "left kidney tumour", ABNORMALITY, TUMOUR, (84, 198, 84), LEFT),
+)
+AGREEMENT: Final = Code("VOTE_SHARE", SCHEME, "Share of the networks that agree, mean over the segment")
+ROLES: Final = {f"stage{mode}": f"KidneyTumorSeg_{mode}" for mode in MODES}
+"""Role in `weights = { stage1 = ..., stage2_1 = ... }` -> recipe of the published cascade."""
+
+
+class KidneySettings(Settings):
+    """`[pipelines.kidney_tumor_ct]`."""
+
+    max_spacing_mm: float = Field(5.0, gt=0)  # between slices
+    min_extent_mm: float = Field(120.0, gt=0)  # both kidneys of an adult
+    min_slices: int = Field(30, ge=1)
+    min_tumour_ml: float = Field(0.0, ge=0)  # a side's tumour below this is taken for kidney
+    refuse_pattern: str = r"(?i)delay|excret|urogr|pyelo"  # phases in which the renal pelvis is bright
+
+
+class KidneyTumorCT(Pipeline):
+    """Segments both kidneys and their tumours, and measures volumes and mean attenuation."""
+
+    name: ClassVar[str] = "kidney_tumor_ct"
+    version: ClassVar[str] = "1.0.0"
+    title: ClassVar[str] = "Kidneys and kidney tumours of CT"
+    takes = Volume
+    settings_type = KidneySettings
+    settings: KidneySettings
+
+    def refuse(self, stack: Stack) -> str | None:
+        """Refuse what is no axial CT volume, thick or short stacks, excretory phases and plain CT."""
+        chosen = self.settings
+        return (
+            refuse_ct(stack)
+            or refuse_coarse(stack, chosen.max_spacing_mm, chosen.min_extent_mm)
+            or refuse_few(stack, "slices", chosen.min_slices)
+            or self._refuse_phase(stack)
+            or refuse_plain(stack)
+        )
+
+    def load(self, weights: Mapping[str, Weights], device: str) -> Model:
+        """Build from the roles of ROLES, all of them, or from one entry of any recipe in RECIPES."""
+        if set(weights) == {""}:
+            return build(self.name, RECIPES, weights, self.settings, device)
+        return published_cascade(weights, self.settings, device)
+
+    def _refuse_phase(self, stack: Stack) -> str | None:
+        for keyword in ("SeriesDescription", "ContrastBolusAgentPhase", "ProtocolName"):
+            for text in texts(stack, keyword):
+                if re.search(self.settings.refuse_pattern, blanked(text)):
+                    return f"{keyword} {text!r} is a phase in which contrast fills the renal pelvis"
+        return None
+
+
+def refuse_plain(stack: Stack) -> str | None:
+    """Say that the CT is not contrast-enhanced: by the gate where there was one, else by the header."""
+    if decided := texts(stack, "contrast"):
+        return None if decided == ["ENHANCED"] else f"contrast is {decided[0].lower()}, not enhanced"
+    claim, why = read_claim(stack, ENHANCED_PATTERN, NON_ENHANCED_PATTERN)
+    return f"not contrast-enhanced: {why}" if claim == "non-enhanced" else None
+
+
+def published_cascade(weights: Mapping[str, Weights], settings: KidneySettings, device: str) -> Model:
+    """Load the six published networks; WeightsError where a role is missing or holds another recipe."""
+    if missing := [role for role in ROLES if role not in weights]:
+        raise WeightsError(f"kidney_tumor_ct needs the roles {', '.join(ROLES)}; {', '.join(missing)} are missing")
+    for role, entry in weights.items():
+        if entry.recipe != ROLES.get(role):
+            wanted = ROLES.get(role, "no role of kidney_tumor_ct")
+            raise WeightsError(f"weights {entry.name!r}: recipe {entry.recipe} in role {role}, wanted {wanted}")
+    networks = {mode: Runner(weights[f"stage{mode}"], device) for mode in MODES}
+    return cascade(networks, lambda vote, image: voted(vote, image, settings))
+
+
+def voted(vote: Vote, image: Volume, settings: KidneySettings) -> Found:
+    """Name and measure the cascade's vote, and say how far its networks agree."""
+    found = kidneys_told(vote.labels, image, settings)
+    shares = [
+        Measurement(AGREEMENT, vote.agreement[one.label], NO_UNIT, one.name)
+        for one in SEGMENTS
+        if one.label in vote.agreement
+    ]
+    return (*found, *shares)
+
+
+def kidneys_told(labels: NDArray[np.uint8], image: Volume, settings: KidneySettings) -> Found:
+    """Name and measure (slices, rows, columns) labels of SEGMENTS: what every recipe of this pipeline ends with."""
+    found = told(without_crumbs(labels, image, settings.min_tumour_ml), image, SEGMENTS, mean_hu=True)
+    present = {side for side in (RIGHT_KIDNEY, LEFT_KIDNEY) if np.isin(labels, (side, side + 2)).any()}
+    missing = [one.name for one in SEGMENTS[:2] if one.label not in present]
+    return (*found, Remark(f"no {' and no '.join(missing)} was found")) if missing else found
+
+
+def without_crumbs(labels: NDArray[np.uint8], image: Volume, min_tumour_ml: float) -> NDArray[np.uint8]:
+    """Give a side's tumour back to its kidney where it is smaller than `min_tumour_ml` in all."""
+    millilitres = float(np.prod(image.spacing_mm)) / 1000
+    kept = labels.copy()
+    for tumour, kidney in ((RIGHT_TUMOUR, RIGHT_KIDNEY), (LEFT_TUMOUR, LEFT_KIDNEY)):
+        mask = labels == tumour
+        if 0 < mask.sum() * millilitres < min_tumour_ml:
+            kept[mask] = kidney
+    return kept
+
+
+RECIPES: Final[dict[str, Builder[Any]]] = {}
+"""Recipes of one entry for the whole task; the published cascade has an entry per role of ROLES."""
