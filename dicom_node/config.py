@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import functools
+import os
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
@@ -47,12 +48,19 @@ class Node(_Section):
     host: str = "127.0.0.1"  # the address listened on; "0.0.0.0" lets other machines in
     port: int = Field(11112, ge=0, le=65535)
     accepted_callers: tuple[str, ...] = ("*",)  # calling AE titles; "*" is anybody
-    max_associations: int = Field(30, ge=1)
+    receivers: int = Field(0, ge=0)  # processes that share the port; 0 is one for every two processors, at most 4
+    max_associations: int = Field(30, ge=1)  # of one receiver process at a time
+    max_associations_per_caller: int = Field(20, ge=1)  # of one calling AE title, so that it leaves room for others
     silence_s: float = Field(120.0, gt=0)  # an association that is silent for so long is aborted
     restart_max_s: float = Field(30.0, gt=0)  # the longest pause before a part that keeps dying is started again
     extra_sop_classes: tuple[str, ...] = ()  # storage SOP Class UIDs beyond the standard's
     timezone: str = "UTC"  # of the dates and times in results, e.g. "Asia/Seoul"
     tls: TLS | None = None
+
+    @property
+    def receiver_count(self) -> int:
+        """How many receiver processes there are."""
+        return self.receivers or min(4, max(1, (os.cpu_count() or 1) // 2))
 
     @field_validator("timezone")
     @classmethod
@@ -66,6 +74,7 @@ class Storage(_Section):
 
     folder: Path = Path("data")
     min_free_gb: float = Field(5.0, ge=0)  # below this, C-STORE is answered 0xA700
+    max_waiting: int = Field(100_000, ge=1)  # objects without a row yet; above this, senders are told to come later
     series_quiet_s: float = Field(10.0, gt=0)  # silence after which a series is looked at
     study_quiet_s: float = Field(30.0, gt=0)  # silence after which `pick = "best"` chooses
     regeneration_s: float = Field(300.0, gt=0)  # silence after which late instances are looked at

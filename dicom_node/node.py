@@ -1,4 +1,4 @@
-"""The node: a supervisor, under it the receiver and a work process, under that the models."""
+"""The node: a supervisor, under it receivers, the registrar and a work process, under that the models."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from dicom_node.config import Config
 from dicom_node.errors import ConfigError, DicomNodeError
 from dicom_node.infer.process import ModelProcess
 from dicom_node.processes import end_with_parent, set_up_log
-from dicom_node.receive import Receiver
+from dicom_node.receive import Receiver, Registrar
 from dicom_node.work.worker import Worker
 
 _log = logging.getLogger(__name__)
@@ -52,7 +52,8 @@ class Node:
 
     def __init__(self, config: Config) -> None:
         self._config = config
-        self._parts = [_Part("receiver", _receive), _Part("worker", _work)]
+        receivers = [_Part(name, _receive) for name in _receiver_names(config)]
+        self._parts = [_Part("registrar", _register), *receivers, _Part("worker", _work)]
         self._stopped = threading.Event()
         self._wake_up, self._woken = multiprocessing.Pipe(duplex=False)
 
@@ -153,14 +154,25 @@ def _main(target: Target, config: Config, connection: Connection) -> None:
         raise
 
 
+def _receiver_names(config: Config) -> list[str]:
+    return ["receiver", *(f"receiver-{number}" for number in range(2, config.node.receiver_count + 1))]
+
+
 def _receive(config: Config, stopped: threading.Event, ready: Callable[[], None]) -> None:
-    receiver = Receiver(config, Catalog(config.catalog_url))
-    receiver.start()
+    _run_until(Receiver(config), stopped, ready)
+
+
+def _register(config: Config, stopped: threading.Event, ready: Callable[[], None]) -> None:
+    _run_until(Registrar(config, Catalog(config.catalog_url)), stopped, ready)
+
+
+def _run_until(part: Receiver | Registrar, stopped: threading.Event, ready: Callable[[], None]) -> None:
+    part.start()
     ready()
     while not stopped.wait(_LOOK_S):
-        if not receiver.is_alive:
-            raise RuntimeError("the receiver's threads have ended")
-    receiver.stop()
+        if not part.is_alive:
+            raise RuntimeError("its thread has ended")
+    part.stop()
 
 
 def _work(config: Config, stopped: threading.Event, ready: Callable[[], None]) -> None:

@@ -11,11 +11,19 @@ from typing import BinaryIO
 from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.filereader import read_dataset
 from pydicom.tag import BaseTag, Tag
-from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, JPIPHTJ2KReferencedDeflate
-from pynetdicom.dsutils import split_dataset
+from pydicom.uid import (
+    UID,
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRBigEndian,
+    ImplicitVRLittleEndian,
+    JPIPHTJ2KReferencedDeflate,
+)
 
 from dicom_node.errors import ObjectError
+from dicom_node.receive.peek import UnreadableError, behind_group, peek
 from dicom_node.uids import is_uid
+
+HEAD = 16 << 10  # bytes of a data set in which its UIDs nearly always lie
 
 _WANTED = {
     "SOPClassUID": Tag(0x0008, 0x0016),
@@ -23,11 +31,17 @@ _WANTED = {
     "StudyInstanceUID": Tag(0x0020, 0x000D),
     "SeriesInstanceUID": Tag(0x0020, 0x000E),
 }
+_TAGS = frozenset(int(tag) for tag in _WANTED.values())
 _LAST = max(_WANTED.values())
+_META_AT = 132  # behind the preamble and "DICM" (PS3.10 7.1)
+_NEXT_GROUP = b"\x08\x00\x00\x00UL\x00\x00"  # an element that ends the reading of File Meta Information
+_TRANSFER_SYNTAX, _SOURCE, _SENDING = 0x00020010, 0x00020016, 0x00020017
 _JPIP_REFERENCED_DEFLATE = "1.2.840.10008.1.2.4.95"
 _DEFLATED = (DeflatedExplicitVRLittleEndian, _JPIP_REFERENCED_DEFLATE, JPIPHTJ2KReferencedDeflate)
-_INFLATE_AT_MOST = 64 << 20
+_BEYOND_PEEKING = frozenset((*map(str, _DEFLATED), str(ExplicitVRBigEndian)))
+_INFLATE_AT_MOST = 8 << 20
 """Bytes; a deflated data set's header ends long before, and a hostile one inflates without end."""
+_CHUNK = 64 << 10  # bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +64,21 @@ class Header:
     data_set_at: int  # byte offset of the data set behind the File Meta Information
 
 
+def peek_identity(head: bytes, transfer_syntax_uid: str, at: int = 0) -> Identity | None:
+    """Return the identifying UIDs if they lie in a data set's first bytes, which start at a position; else None.
+
+    Raises:
+        ObjectError: a UID is missing or no UID.
+    """
+    if transfer_syntax_uid in _BEYOND_PEEKING:
+        return None
+    try:
+        values = peek(head, at, _TAGS, _LAST, implicit=transfer_syntax_uid == ImplicitVRLittleEndian)
+    except UnreadableError:
+        return None
+    return _identity({keyword: _text(values.get(tag)) for keyword, tag in _WANTED.items()})
+
+
 def read_identity(data_set: BinaryIO, transfer_syntax_uid: str) -> Identity:
     """Read the identifying UIDs of an encoded data set, from where the stream stands.
 
@@ -67,51 +96,67 @@ def read_identity(data_set: BinaryIO, transfer_syntax_uid: str) -> Identity:
             stop_when=_behind_the_last,
             specific_tags=list(_WANTED.values()),
         )
-        values = {keyword: _text(elements.get_item(tag)) for keyword, tag in _WANTED.items()}
+        values = {keyword: _raw(elements.get_item(tag)) for keyword, tag in _WANTED.items()}
     except Exception as error:  # pydicom raises a dozen kinds on broken bytes
         raise ObjectError("data set", f"cannot be read as DICOM ({type(error).__name__})") from error
-    for keyword, value in values.items():
-        if not is_uid(value):
-            raise ObjectError("data set", f"{keyword} is no UID" if value else f"{keyword} is missing")
-    return Identity(
-        sop_class_uid=values["SOPClassUID"],
-        sop_instance_uid=values["SOPInstanceUID"],
-        study_uid=values["StudyInstanceUID"],
-        series_uid=values["SeriesInstanceUID"],
-    )
+    return _identity({keyword: _text(value) for keyword, value in values.items()})
 
 
 def read_header(path: Path) -> Header:
-    """Read what a DICOM file (PS3.10 7.1) says it is and who sent it.
+    """Read what a DICOM file (PS3.10 7.1) that was kept here says it is and who sent it.
 
     Raises:
         ObjectError: the file is no DICOM file that could have been received.
         OSError: the file cannot be opened.
     """
-    try:
-        meta, offset = split_dataset(path)
-        syntax = str(meta["TransferSyntaxUID"].value)
-        caller = str(meta.get("SendingApplicationEntityTitle") or meta.get("SourceApplicationEntityTitle") or "")
-    except OSError:
-        raise
-    except Exception as error:  # pydicom raises a dozen kinds on broken bytes
-        raise ObjectError(path.name, f"no File Meta Information ({type(error).__name__})") from error
     with path.open("rb") as file:
-        file.seek(offset)
-        return Header(read_identity(file, syntax), syntax, caller[:16], offset)
+        head = file.read(_META_AT + HEAD)
+        try:
+            data_set_at = _behind_meta(head)
+            meta = peek(head[:data_set_at] + _NEXT_GROUP, _META_AT, (_TRANSFER_SYNTAX, _SOURCE, _SENDING), _SENDING)
+            syntax = UID(_text(meta[_TRANSFER_SYNTAX]))
+        except (UnreadableError, KeyError) as error:
+            raise ObjectError(path.name, "no File Meta Information") from error
+        identity = peek_identity(head, syntax, data_set_at)
+        if identity is None:
+            file.seek(data_set_at)
+            identity = read_identity(file, syntax)
+    caller = _text(meta.get(_SENDING) or meta.get(_SOURCE))
+    return Header(identity, str(syntax), caller[:16], data_set_at)
 
 
-def _text(element: DataElement | RawDataElement | None) -> str:
+def _behind_meta(head: bytes) -> int:
+    if head[_META_AT - 4 : _META_AT] != b"DICM":
+        raise UnreadableError("no preamble")
+    return behind_group(head, _META_AT)
+
+
+def _identity(values: dict[str, str]) -> Identity:
+    for keyword, value in values.items():
+        if not is_uid(value):
+            raise ObjectError("data set", f"{keyword} is no UID" if value else f"{keyword} is missing")
+    return Identity(*values.values())
+
+
+def _raw(element: DataElement | RawDataElement | None) -> bytes | None:
     """Return a UID's raw text: pydicom's own conversion puts what is no UID into a log line, whatever it may be."""
     value = element.value if element else None
-    return value.decode("ascii").rstrip("\0 ") if isinstance(value, bytes) else ""
+    return value if isinstance(value, bytes) else None
+
+
+def _text(value: bytes | None) -> str:
+    return value.decode("ascii", "replace").rstrip("\0 ") if value else ""
 
 
 def _inflated(data_set: BinaryIO) -> bytes:
+    """Return the first bytes of a deflated data set, as many as its header may have."""
+    inflating, inflated = zlib.decompressobj(-zlib.MAX_WBITS), bytearray()
     try:
-        return zlib.decompressobj(-zlib.MAX_WBITS).decompress(data_set.read(), _INFLATE_AT_MOST)
+        while (chunk := data_set.read(_CHUNK)) and len(inflated) < _INFLATE_AT_MOST:
+            inflated += inflating.decompress(chunk, _INFLATE_AT_MOST - len(inflated))
     except zlib.error as error:
         raise ObjectError("data set", "is not deflated as its transfer syntax says") from error
+    return bytes(inflated)
 
 
 def _behind_the_last(tag: BaseTag, _vr: str | None, _length: int) -> bool:

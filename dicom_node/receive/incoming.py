@@ -1,72 +1,164 @@
-"""Durable writing of what arrives: one sync, one rename, and only then the answer (PS3.4 B.2.3)."""
+"""Durable writing of what arrives: one sync, and only then the answer (PS3.4 B.2.3).
+
+The folder of what has come in is the queue between receivers, which write, and the registrar, which moves and
+registers. Its names say everything: `TIME.ASSOCIATION.part` is on its way, `TIME.ASSOCIATION.SIZE.part` is being synced
+and `TIME.ASSOCIATION.SIZE.dcm` is safe. Beside it, an association's mark is locked while the association lives, and
+nobody can hold a lock after death.
+"""
 
 from __future__ import annotations
 
 import errno
-import logging
+import fcntl
 import os
 import shutil
-import uuid
-from collections.abc import Sequence
+import time
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
+from typing import TypeAlias
 
-log = logging.getLogger(__name__)
+from dicom_node.receive.shelf import Shelf
 
-_SUFFIX = ".part"
+PART, WHOLE, UNLOCKED = ".part", ".dcm", ".new"
+
+_LOOK_S = 2.0  # how long a count of what waits is believed
+_CHECK_DISK = 16 << 20  # bytes after which a growing file is held against the free space once more
+
+Check: TypeAlias = Callable[[bytes, Path], None]
+"""Is given an object's first bytes and its file, and raises where it is not to be kept."""
 
 
 class Incoming:
-    """The folder that objects stand in between their arrival and their row in the catalog.
+    """The folder, as receivers see it."""
 
-    An unfinished file is called `<random>.<expected bytes>.part`, so that after a crash a whole object
-    can be told from a truncated one.
-    """
-
-    def __init__(self, folder: Path, min_free_bytes: int) -> None:
-        self.folder = folder
+    def __init__(self, shelf: Shelf, min_free_bytes: int, waiting_at_most: int) -> None:
+        self.folder = shelf.incoming
+        self.marks = shelf.associations
         self._min_free_bytes = min_free_bytes
+        self._waiting_at_most = waiting_at_most
+        self._looked_at = -_LOOK_S
+        self._is_congested = False
 
-    def keep(self, parts: Sequence[bytes]) -> Path:
-        """Write one file made of parts; when this returns, the bytes survive a crash of the process or the system.
+    def check_room(self) -> None:
+        """Raise OSError where there is less free space than asked for, or too much waits for its row."""
+        if shutil.disk_usage(self.folder).free < self._min_free_bytes:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.folder))
+        if self.is_congested:
+            raise OSError(errno.EBUSY, f"more than {self._waiting_at_most} objects wait for the catalog")
+
+    @property
+    def is_congested(self) -> bool:
+        """Whether so much waits for the registrar that no more should come."""
+        if time.monotonic() - self._looked_at > _LOOK_S:
+            self._looked_at = time.monotonic()
+            self._is_congested = len(os.listdir(self.folder)) > self._waiting_at_most  # noqa: PTH208 - a count only
+        return self._is_congested
+
+    def sender(self, association: str) -> Sender:
+        """Return the place for what one association sends."""
+        return Sender(self, association)
+
+
+class Sender:
+    """One association, marked as living from its first object on."""
+
+    def __init__(self, incoming: Incoming, association: str) -> None:
+        self._incoming = incoming
+        self._association = association
+        self._lock: int | None = None
+
+    def arrival(self, begin: bytes, head_size: int) -> Arrival:
+        """Begin a file with these bytes; as many of those that follow are remembered as `head_size` says.
 
         Raises:
-            OSError: nothing was kept; ENOSPC also when the disk has less free space than asked for.
+            OSError: nothing can be kept now.
         """
-        size = sum(map(len, parts))
-        if shutil.disk_usage(self.folder).free - size < self._min_free_bytes:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.folder))
-        final = self.folder / f"{uuid.uuid4().hex}.dcm"
-        unfinished = final.with_suffix(f".{size}{_SUFFIX}")
+        self._incoming.check_room()
+        if self._lock is None:
+            self._lock = _locked(self._incoming.marks / self._association)
+        return Arrival(self._incoming, f"{time.time_ns():016x}.{self._association}", begin, head_size)
+
+    def close(self) -> None:
+        """Let the registrar see that no more will come."""
+        if self._lock is not None:
+            (self._incoming.marks / self._association).unlink(missing_ok=True)
+            os.close(self._lock)
+
+
+class Arrival:
+    """One object on its way in. The first error of the disk ends the writing; `keep` says so."""
+
+    def __init__(self, incoming: Incoming, name: str, begin: bytes, head_size: int) -> None:
+        self._incoming = incoming
+        self._name = name
+        self._path = str(incoming.folder / f"{name}{PART}")
+        self._head_size = head_size
+        self._head = bytearray()
+        self._error: OSError | None = None
+        self._size = self._checked = 0
+        self._file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o640)
+        self._write(memoryview(begin))
+
+    def write(self, fragment: memoryview) -> None:
+        """Add bytes."""
+        if len(self._head) < self._head_size:
+            self._head += fragment[: self._head_size - len(self._head)]
+        if self._error is None:
+            self._write(fragment)
+
+    def keep(self, check: Check) -> None:
+        """Make the file durable; when this returns, it survives a crash of the process or the system.
+
+        It gets a name with its size before the sync, so that one wait covers both: after a crash, the file of a name
+        with its own size is whole. It gets its last name after the sync: what could not be synced is never registered.
+
+        Raises:
+            OSError: nothing was kept, nor is it after an error of `check`.
+        """
         try:
-            _write_through(unfinished, parts)
-            return unfinished.rename(final)
-        except OSError:
-            unfinished.unlink(missing_ok=True)
+            self._raise_error()
+            check(bytes(self._head), Path(self._path))
+            self._rename(PART)
+            os.fdatasync(self._file)
+            self._rename(WHOLE)
+        except Exception:
+            self.drop()
             raise
+        os.close(self._file)
 
-    def recover(self) -> list[Path]:
-        """Return the whole objects that an earlier process left, oldest first; delete what was cut off.
+    def drop(self) -> None:
+        """Forget it."""
+        os.close(self._file)
+        with suppress(OSError):
+            os.unlink(self._path)  # noqa: PTH108 - a string, as above
 
-        What was cut off had not been answered with success, so its sender still has it.
-        """
-        self.folder.mkdir(parents=True, exist_ok=True)
-        for unfinished in self.folder.glob(f"*{_SUFFIX}"):
-            _finish_or_drop(unfinished)
-        return sorted(self.folder.glob("*.dcm"), key=lambda path: path.stat().st_mtime_ns)
+    def _raise_error(self) -> None:
+        if self._error is not None:
+            raise self._error
+
+    def _rename(self, suffix: str) -> None:
+        path = f"{self._incoming.folder}/{self._name}.{self._size}{suffix}"
+        os.rename(self._path, path)  # noqa: PTH104 - strings: a Path costs more than the call
+        self._path = path
+
+    def _write(self, data: memoryview) -> None:
+        try:
+            while data:
+                written = os.write(self._file, data)
+                self._size += written
+                data = data[written:]
+            if self._size - self._checked > _CHECK_DISK:
+                self._checked = self._size
+                self._incoming.check_room()
+        except OSError as error:
+            self._error = error
 
 
-def _write_through(path: Path, parts: Sequence[bytes]) -> None:
-    with path.open("xb") as file:
-        for part in parts:
-            file.write(part)
-        file.flush()
-        os.fdatasync(file.fileno())
-
-
-def _finish_or_drop(unfinished: Path) -> None:
-    name, _, expected = unfinished.stem.partition(".")
-    if expected.isdigit() and unfinished.stat().st_size == int(expected):
-        unfinished.rename(unfinished.with_name(f"{name}.dcm"))
-        return
-    log.warning("%s was cut off before it was answered; dropped", unfinished.name)
-    unfinished.unlink()
+def _locked(path: Path) -> int:
+    """Return the descriptor of a new file that is locked before anybody can see it by its name."""
+    unseen = path.with_suffix(UNLOCKED)
+    descriptor = os.open(unseen, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o640)
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    unseen.rename(path)
+    return descriptor

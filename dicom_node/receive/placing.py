@@ -37,7 +37,22 @@ class Known(Protocol):
         """Remember what is about to get its row."""
 
 
-def place(shelf: Shelf, path: Path, known: Known) -> Placed:
+def look_at(shelf: Shelf, path: Path) -> Found | Note:
+    """Read what a file is; one that cannot be read is moved aside. May be done again after any error.
+
+    Raises:
+        OSError: the disk would not let us.
+    """
+    try:
+        return find(path)
+    except FileNotFoundError:
+        return _gone(path)
+    except ObjectError as error:
+        move(path, shelf.unreadable / path.name)
+        return Note(path.name, f"moved to {shelf.unreadable.name}/: {error.problem}")
+
+
+def place(shelf: Shelf, found: Found, known: Known) -> Placed:
     """Move one file to where it belongs; its last act is the move, so that it may be tried again after any error.
 
     The first object of a SOP Instance UID stays; the same data set again is dropped, other content is kept aside.
@@ -45,19 +60,17 @@ def place(shelf: Shelf, path: Path, known: Known) -> Placed:
     Raises:
         OSError: the disk would not let us.
     """
-    if not path.exists():
-        return Placed(note=Note(path.name, "gone from the disk before it was in the catalog"))
-    try:
-        found = find(path)
-    except ObjectError as error:
-        move(path, shelf.unreadable / path.name)
-        return Placed(note=Note(path.name, f"moved to {shelf.unreadable.name}/: {error.problem}"))
+    if not found.path.exists():
+        return Placed(note=_gone(found.path))
     uid = found.header.identity.sop_instance_uid
-    has_row = known.place(uid)
-    kept, note = _settle(shelf, found, has_row)
+    kept, note = _settle(shelf, found, known.place(uid))
     if kept is not None:
         known.expect(uid, kept.path)
     return Placed(found.header.identity.study_uid, kept, note)
+
+
+def _gone(path: Path) -> Note:
+    return Note(path.name, "gone from the disk before it was in the catalog")
 
 
 def _settle(shelf: Shelf, found: Found, has_row: Path | None) -> tuple[Found | None, Note | None]:

@@ -1,63 +1,33 @@
-"""Catalog rows for what has arrived, made behind the answers by one thread, in the order of arrival."""
+"""Catalog rows for what has arrived, made behind the answers, in the order of arrival."""
 
 from __future__ import annotations
 
 import logging
-import queue
 import threading
 import time
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from functools import partial
-from pathlib import Path
-from typing import TypeAlias, TypeVar
+from typing import TypeVar
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from dicom_node.catalog import Catalog
+from dicom_node.config import Config
 from dicom_node.receive import rows, scan
-from dicom_node.receive.placing import Placed, place
-from dicom_node.receive.shelf import Shelf
+from dicom_node.receive.placing import Note, Placed, look_at, place
+from dicom_node.receive.shelf import Found, Shelf
+from dicom_node.receive.waiting import Arrived, Waiting
 
 log = logging.getLogger(__name__)
 
 _T = TypeVar("_T")
 
-_BATCH = 64  # objects in one transaction
-_LINGER_S = 0.05  # how long a batch waits to be filled
-_TICK_S = 0.2  # how often an open association is asked whether it still lives
+_BATCH = 128  # objects in one transaction
+_LOOK_S = 0.1  # how often the folder is looked at while nothing comes
+_END_S = 0.25  # how often open associations are asked whether they still live
+_TAKE_OVER_S = 2.0  # how often it is searched for what dead associations left
 _RETRY_S = 0.1  # before the second attempt at a database or disk that is away; doubles
 _RETRY_MAX_S = 30.0
-
-
-@dataclass(frozen=True, slots=True)
-class Sender:
-    """One association that has sent something."""
-
-    id: str
-    is_alive: Callable[[], bool]
-
-
-@dataclass(frozen=True, slots=True)
-class Arrived:
-    """A whole object on disk; sender is None where it was found at start."""
-
-    path: Path
-    sender: Sender | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Closed:
-    """An association has ended; everything that it sent stands before this in the queue."""
-
-    sender: Sender
-
-
-class _Stop:
-    """Everything before this is done; end."""
-
-
-_Item: TypeAlias = Arrived | Closed | _Stop
 
 
 class _StoppingError(Exception):
@@ -65,18 +35,21 @@ class _StoppingError(Exception):
 
 
 class Registrar:
-    """A queue of paths and the thread that turns them into rows.
+    """A thread that moves what receivers have written to its place and makes its rows; one for a storage folder.
 
-    While the database or the disk is away it tries again with growing pauses, and receiving goes on: what is on disk
-    without a row is found again at the next start.
+    While the database or the disk is away it tries again with growing pauses, and receiving goes on: the folder is the
+    queue, and what is on disk without a row is found again at the next start. `name` tells the open associations of
+    this node's receivers from another's.
     """
 
-    def __init__(self, shelf: Shelf, catalog: Catalog, receiver: str) -> None:
-        self._shelf = shelf
+    def __init__(self, config: Config, catalog: Catalog, name: str = "receiver") -> None:
+        """The catalog has to be migrated before."""
+        self._shelf = Shelf(config.storage_folder)
         self._catalog = catalog
-        self._receiver = receiver
-        self._queue: queue.Queue[_Item] = queue.Queue()
-        self._open: dict[str, Sender] = {}
+        self._name = name
+        self._waiting = Waiting(self._shelf)
+        self._open: set[str] = set()  # associations that have a row
+        self._due: dict[str, float] = {}
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="registrar", daemon=True)
 
@@ -86,78 +59,82 @@ class Registrar:
         return self._thread.is_alive()
 
     def start(self) -> None:
-        """Start the thread; it looks for files without rows first."""
+        """Start the thread; it looks for files without rows first.
+
+        Raises:
+            OSError: the storage folder cannot be written.
+        """
+        self._shelf.make()
         self._thread.start()
 
-    def put(self, item: Arrived) -> None:
-        """Queue an object; returns at once."""
-        self._queue.put(item)
-
     def stop(self) -> None:
-        """Make the rows of what is queued, then end; a database that is away is not waited for."""
-        self._queue.put(_Stop())
+        """Make the rows of what is there, then end; a database that is away is not waited for."""
         self._stopping.set()
         self._thread.join()
 
     def _run(self) -> None:
         try:
-            self._lasting(partial(rows.forget_receiver, self._catalog, self._receiver))
+            self._open = set(self._lasting(self._waiting.open_associations))
+            self._lasting(partial(rows.keep_associations, self._catalog, self._name, self._open))
             self._scan()
-            while self._work(self._batch()):
-                self._notice_ended()
+            while not self._stopping.is_set():
+                if self._turn() < _BATCH:
+                    self._stopping.wait(_LOOK_S)
+            self._turn()
         except _StoppingError:
-            log.warning("stopped with about %d objects left for the next start to register", self._queue.qsize())
+            log.warning("stopped with about %d objects left to register", len(self._waiting.arrived()))
 
     def _scan(self) -> None:
         for folder in scan.series_folders(self._shelf):
             paths = self._lasting(partial(scan.files_without_row, self._shelf, self._catalog, folder))
             if paths:
                 log.warning("%d objects in %s were not in the catalog", len(paths), self._shelf.relative(folder))
-            for first in range(0, len(paths), _BATCH):
-                self._register([Arrived(path) for path in paths[first : first + _BATCH]])
+            self._register([Arrived(path, "") for path in paths])
             if self._stopping.is_set():
                 return
+            self._turn()
 
-    def _batch(self) -> list[_Item]:
-        """Wait for the next items; empty when it is time to look at the open associations."""
-        try:
-            items = [self._queue.get(timeout=_TICK_S if self._open else None)]
-        except queue.Empty:
-            return []
-        deadline = time.monotonic() + _LINGER_S
-        while len(items) < _BATCH and not isinstance(items[-1], _Stop):
-            try:
-                items.append(self._queue.get(timeout=max(0.0, deadline - time.monotonic())))
-            except queue.Empty:
-                break
-        return items
+    def _turn(self) -> int:
+        """Register what is there and see which associations have ended; return how many objects there were."""
+        if self._is_due("take over", _TAKE_OVER_S):
+            self._lasting(self._waiting.take_over)
+        ended = [one for one in self._open if not self._waiting.is_open(one)] if self._is_due("end", _END_S) else []
+        arrived = self._lasting(self._waiting.arrived)  # all that the ended ones sent is among it
+        self._register(arrived)
+        if ended:
+            self._lasting(partial(rows.forget_associations, self._catalog, self._name, ended))
+            self._open.difference_update(ended)
+        return len(arrived)
 
-    def _work(self, items: list[_Item]) -> bool:
-        """Do one batch; return whether more may come."""
-        self._register([item for item in items if isinstance(item, Arrived)])
-        closed = [item.sender.id for item in items if isinstance(item, Closed)]
-        if closed:
-            self._lasting(partial(rows.forget_associations, self._catalog, closed))
-        return not any(isinstance(item, _Stop) for item in items)
+    def _is_due(self, what: str, pause_s: float) -> bool:
+        now = time.monotonic()
+        is_due = now >= self._due.get(what, 0.0)
+        if is_due:
+            self._due[what] = now + pause_s
+        return is_due
 
-    def _register(self, arrived: Iterable[Arrived]) -> None:
-        known = rows.KnownRows(self._shelf, self._catalog)
-        placed: list[tuple[Placed, str | None]] = []
-        for item in arrived:
-            one = self._lasting(partial(place, self._shelf, item.path, known))
-            if one.note is not None:
-                log.warning("%s: %s", one.note.subject, one.note.text)
-            if item.sender is not None:
-                self._open[item.sender.id] = item.sender
-            placed.append((one, item.sender.id if item.sender else None))
-        if placed:
-            self._lasting(partial(rows.write, self._catalog, self._shelf, placed))
+    def _register(self, arrived: Sequence[Arrived]) -> None:
+        for first in range(0, len(arrived), _BATCH):
+            self._register_batch(arrived[first : first + _BATCH])
 
-    def _notice_ended(self) -> None:
-        """Queue the end of each association whose thread is dead: what that thread queued stands before it."""
-        for sender in [one for one in self._open.values() if not one.is_alive()]:
-            del self._open[sender.id]
-            self._queue.put(Closed(sender))
+    def _register_batch(self, arrived: Sequence[Arrived]) -> None:
+        looked = [self._lasting(partial(look_at, self._shelf, one.path)) for one in arrived]
+        uids = [one.header.identity.sop_instance_uid for one in looked if isinstance(one, Found)]
+        known = self._lasting(partial(rows.known, self._catalog, self._shelf, uids))
+        placed = [self._placed(one, known) for one in looked]
+        associations = [one.association for one in arrived]
+        self._open.update(filter(None, associations))
+        pairs = list(zip(placed, associations, strict=True))
+        self._lasting(partial(rows.write, self._catalog, self._shelf, self._name, pairs))
+
+    def _placed(self, found: Found | Note, known: rows.KnownRows) -> Placed:
+        if isinstance(found, Note):
+            placed = Placed(note=found)
+        else:
+            placed = self._lasting(partial(place, self._shelf, found, known))
+        if placed.note is not None:
+            log.warning("%s: %s", placed.note.subject, placed.note.text)
+        return placed
 
     def _lasting(self, step: Callable[[], _T]) -> _T:
         """Do a step until it succeeds; each step may be done twice without harm."""
@@ -166,9 +143,8 @@ class Registrar:
             try:
                 return step()
             except (SQLAlchemyError, OSError) as error:
-                log.warning(
-                    "catalog or storage is away (%s); next attempt in %.1f s", str(error).partition("\n")[0], pause_s
-                )
+                reason = str(error).partition("\n")[0]
+                log.warning("catalog or storage is away (%s); next attempt in %.1f s", reason, pause_s)
                 if self._stopping.wait(pause_s):
                     raise _StoppingError from error
                 pause_s = min(2 * pause_s, _RETRY_MAX_S)

@@ -1,159 +1,107 @@
-"""The association server: Verification and Storage as SCP (PS3.4 A, B; PS3.8)."""
+"""The association server: listens, and gives each connection a thread (PS3.8)."""
 
 from __future__ import annotations
 
+import errno
 import logging
 import socket
 import ssl
-from collections.abc import Callable
-from contextlib import suppress
+import threading
+import time
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
-from pydicom.dataset import Dataset
-from pydicom.uid import UID, AllTransferSyntaxes, ExplicitVRLittleEndian
-from pynetdicom import AE, AllStoragePresentationContexts, _config, evt, register_uid
-from pynetdicom.association import Association
-from pynetdicom.events import Event
-from pynetdicom.service_class import StorageServiceClass
-from pynetdicom.sop_class import uid_to_service_class
-from pynetdicom.transport import ThreadedAssociationServer
-
-from dicom_node.config import TLS, Config, Node
-from dicom_node.uids import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_NAME
+from dicom_node.config import TLS, Config
+from dicom_node.receive import command as dimse
+from dicom_node.receive.connection import Connection, Site
+from dicom_node.receive.doors import Doors
+from dicom_node.receive.incoming import Incoming
+from dicom_node.receive.negotiation import Negotiation
+from dicom_node.receive.services import Offer, verification
 
 log = logging.getLogger(__name__)
 
-_VERIFICATION = "1.2.840.10008.1.1"  # PS3.4 A.4
-_ACSE_S = 30.0  # an association that is not negotiated by then is dropped
-_MAXIMUM_PDU = 128 << 10  # bytes; measured best, larger ones are slower
-
-_RETIRED_JPEG = [UID(f"1.2.840.10008.1.2.4.{number}") for number in range(52, 67)]  # old archives still send them
-# The acceptor's order decides where one context offers several (PS3.8 7.1.1.13): the one that loses nothing first.
-_TRANSFER_SYNTAXES = list(dict.fromkeys([ExplicitVRLittleEndian, *AllTransferSyntaxes, *_RETIRED_JPEG]))
+_BACKLOG = 128  # connections that the kernel keeps until they are accepted
+_STOP_S = 5.0
+_PAUSE_S = 0.1  # where descriptors or threads have run out
 
 
 class StorageSCP:
-    """Answers C-ECHO, and C-STORE by way of `store`."""
+    """Answers C-ECHO, C-STORE, and the requests of further services."""
 
-    def __init__(self, config: Config, store: Callable[[Event], Dataset]) -> None:
-        self._node = config.node
-        self._folder = config.folder
-        self._store = store
-        self._ae = _application_entity(config.node)
-        self._server: ThreadedAssociationServer | None = None
+    def __init__(self, config: Config, incoming: Incoming, offers: Iterable[Offer] = ()) -> None:
+        self._node = node = config.node
+        self._doors = Doors(node.max_associations, node.max_associations_per_caller)
+        offers = list(offers)
+        self._site = Site(
+            Negotiation(node, [context for offer in offers for context in offer.contexts]),
+            self._doors,
+            incoming,
+            {dimse.C_ECHO: verification, **{offer.command_field: offer.service for offer in offers}},
+            node.silence_s,
+            _server_context(node.tls, config.folder) if node.tls else None,
+        )
+        self._listener: socket.socket | None = None
+        self._accepting = threading.Thread(target=self._accept, name="accepting", daemon=True)
+        self._threads: set[threading.Thread] = set()
 
     @property
     def port(self) -> int:
         """The TCP port listened on; the configured one until started."""
-        return self._server.server_address[1] if self._server else self._node.port
+        return int(self._listener.getsockname()[1]) if self._listener else self._node.port
 
     @property
     def is_alive(self) -> bool:
         """Whether the socket is still listened on."""
-        return self._server is not None and self._server.socket is not None and self._server.socket.fileno() >= 0
+        return self._accepting.is_alive()
 
-    def start(self) -> None:
-        """Listen; returns at once.
+    def start(self, *, shared_port: bool) -> None:
+        """Listen; returns at once. A shared port is one that other processes of this node listen on too.
 
         Raises:
-            OSError: the port cannot be listened on, or a certificate file cannot be used.
+            OSError: the port cannot be listened on.
         """
-        self._server = self._ae.start_server(
-            (self._node.host, self._node.port),
-            block=False,
-            ssl_context=_server_context(self._node.tls, self._folder) if self._node.tls else None,
-            evt_handlers=[
-                (evt.EVT_CONN_OPEN, _tune_connection, [self._node.silence_s]),
-                (evt.EVT_DATA_RECV, _acknowledge_quickly),
-                (evt.EVT_C_STORE, self._store),
-                (evt.EVT_REJECTED, _log_end, ["rejected"]),
-                (evt.EVT_ABORTED, _log_end, ["aborted"]),
-            ],
-        )
+        address = (self._node.host, self._node.port)
+        family = socket.AF_INET6 if ":" in self._node.host else socket.AF_INET
+        self._listener = socket.create_server(address, family=family, backlog=_BACKLOG, reuse_port=shared_port)
+        self._accepting.start()
         log.info("listening as %s on %s:%d", self._node.ae_title, self._node.host, self.port)
 
     def stop(self) -> None:
-        """Abort the open associations and stop listening."""
-        for association in self._ae.active_associations:
-            _end_reading(association)
-        self._ae.shutdown()
+        """Stop listening and abort the open associations."""
+        if self._listener is not None:
+            self._listener.shutdown(socket.SHUT_RDWR)  # wakes the thread that accepts
+            self._accepting.join()
+            self._listener.close()
+        self._doors.close()
+        deadline = time.monotonic() + _STOP_S
+        for thread in tuple(self._threads):
+            thread.join(max(0.0, deadline - time.monotonic()))
 
+    def _accept(self) -> None:
+        assert self._listener is not None  # noqa: S101 - `start` has made it
+        while True:
+            try:
+                connection, address = self._listener.accept()
+                threading.Thread(target=self._serve, args=(connection, address[0]), daemon=True).start()
+            except (OSError, RuntimeError) as error:  # RuntimeError: no thread can be started
+                if isinstance(error, OSError) and error.errno == errno.EINVAL:  # shut down
+                    return
+                log.warning("a connection could not be taken: %s", error)
+                time.sleep(_PAUSE_S)
 
-def _application_entity(node: Node) -> AE:
-    _quieten_pynetdicom()
-    entity = AE(node.ae_title)
-    entity.implementation_class_uid = UID(IMPLEMENTATION_CLASS_UID)
-    entity.implementation_version_name = IMPLEMENTATION_NAME
-    entity.maximum_associations = node.max_associations
-    entity.maximum_pdu_size = _MAXIMUM_PDU
-    entity.acse_timeout = _ACSE_S
-    entity.dimse_timeout = entity.network_timeout = node.silence_s
-    entity.require_called_aet = True
-    entity.require_calling_aet = [] if "*" in node.accepted_callers else list(node.accepted_callers)
-    entity.add_supported_context(_VERIFICATION)
-    known = [str(context.abstract_syntax) for context in AllStoragePresentationContexts]
-    for uid in node.extra_sop_classes:
-        if uid_to_service_class(uid) is not StorageServiceClass:
-            register_uid(uid, f"Extra_{uid.replace('.', '_')}", StorageServiceClass)
-    for uid in (*known, *node.extra_sop_classes):
-        entity.add_supported_context(uid, _TRANSFER_SYNTAXES)
-    return entity
-
-
-def _quieten_pynetdicom() -> None:
-    """Keep pynetdicom from logging what it receives: its lines may hold a patient's name."""
-    _config.LOG_HANDLER_LEVEL = "none"
-    logging.getLogger("pynetdicom").setLevel(logging.WARNING)
-
-
-def _connection(association: Association) -> socket.socket | None:
-    transport = association.dul.socket
-    return transport.socket if transport else None
-
-
-def _end_reading(association: Association) -> None:
-    """Wake an association that waits for the rest of a PDU: it could not be aborted before that came."""
-    if connection := _connection(association):
-        with suppress(OSError):  # closed meanwhile
-            connection.shutdown(socket.SHUT_RD)
-
-
-def _tune_connection(event: Event, silence_s: float) -> None:
-    """Answer without waiting for more to send, and cut a peer that stops in the middle of a PDU."""
-    if connection := _connection(event.assoc):
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        connection.settimeout(silence_s)
-
-
-def _acknowledge_quickly(event: Event) -> None:
-    """Acknowledge each PDU at once: a sender with Nagle's algorithm on waits 40 ms per object otherwise."""
-    connection = _connection(event.assoc)
-    if connection is not None and hasattr(socket, "TCP_QUICKACK"):  # Linux forgets it after each use
-        with suppress(OSError):  # closed meanwhile
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
-
-
-def _log_end(event: Event, how: str) -> None:
-    request = event.assoc.requestor.primitive
-    if request is not None:
-        address = event.assoc.requestor.address
-        log.warning(
-            "association of %r with %r from %s %s", request.calling_ae_title, request.called_ae_title, address, how
-        )
-
-
-class _LaterHandshake(ssl.SSLContext):
-    """Shakes hands in the association's own thread: a silent client must not keep others from being accepted."""
-
-    def wrap_socket(self, sock: socket.socket, *args: Any, **settings: Any) -> ssl.SSLSocket:
-        settings["do_handshake_on_connect"] = False
-        return super().wrap_socket(sock, *args, **settings)
+    def _serve(self, connection: socket.socket, address: str) -> None:
+        thread = threading.current_thread()
+        self._threads.add(thread)
+        try:
+            Connection(self._site, connection, address).serve()
+        finally:
+            self._threads.discard(thread)
 
 
 def _server_context(tls: TLS, folder: Path) -> ssl.SSLContext:
     """Return a context that asks for a certificate signed by `ca` (PS3.15 B.9); relative files lie in folder."""
-    context = _LaterHandshake(ssl.PROTOCOL_TLS_SERVER)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.load_cert_chain(folder / tls.certificate, folder / tls.key)
     context.load_verify_locations(folder / tls.ca)

@@ -34,9 +34,16 @@ class Shelf:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.incoming = folder / "incoming"
+        self.associations = folder / "associations"
         self.storage = folder / "storage"
         self.conflicts = folder / "conflicts"
         self.unreadable = folder / "unreadable"
+
+    def make(self) -> None:
+        """Make the folders that receivers and the registrar meet in."""
+        for folder in (self.incoming, self.associations):
+            folder.mkdir(parents=True, exist_ok=True)
 
     def place_of(self, header: Header) -> Path:
         """Return where an object belongs."""
@@ -68,8 +75,11 @@ def find(path: Path) -> Found:
 
 def move(path: Path, target: Path) -> Path:
     """Move a file within the storage folder's file system, making the folders on its way."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    return path.rename(target)
+    try:
+        return path.rename(target)
+    except FileNotFoundError:  # nearly always the folder is there
+        target.parent.mkdir(parents=True, exist_ok=True)
+        return path.rename(target)
 
 
 def same_data_set(one: Found, other: Found) -> bool:

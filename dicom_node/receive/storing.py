@@ -1,114 +1,134 @@
-"""One C-STORE request: judged by its UIDs, kept durably, answered (PS3.4 B.2.3; PS3.7 C)."""
+"""One C-STORE request: its data set kept as it comes, judged by its UIDs, answered (PS3.4 B.2.3; PS3.7 9.1.1)."""
 
 from __future__ import annotations
 
 import logging
-import uuid
-from collections.abc import Callable
-from io import BytesIO
-from typing import cast
-from weakref import WeakKeyDictionary, ref
-
-from pydicom.dataset import Dataset
-from pydicom.uid import UID
-from pynetdicom.association import Association
-from pynetdicom.dimse_primitives import C_STORE
-from pynetdicom.dsutils import encode_file_meta
-from pynetdicom.events import Event
+import struct
+from pathlib import Path
 
 from dicom_node.errors import ObjectError
-from dicom_node.receive.header import read_identity
-from dicom_node.receive.incoming import Incoming
-from dicom_node.receive.registrar import Arrived, Sender
+from dicom_node.receive import command as dimse
+from dicom_node.receive.header import HEAD, Identity, peek_identity, read_identity
+from dicom_node.receive.incoming import Arrival, Sender
+from dicom_node.receive.services import PROCESSING_FAILURE, SUCCESS, Answered, Caller, Receiving, Request, Response
 from dicom_node.uids import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_NAME, is_uid
 
 log = logging.getLogger(__name__)
 
-SUCCESS = 0x0000
-PROCESSING_FAILURE = 0x0110  # PS3.7 C.5.7: worth another attempt
 OUT_OF_RESOURCES = 0xA700  # PS3.4 Table B.2-1: worth another attempt
 DOES_NOT_MATCH = 0xA900  # PS3.4 Table B.2-1: the object itself is at fault
 
 _PREAMBLE = bytes(128) + b"DICM"  # PS3.10 7.1
+_SHORT, _LONG = struct.Struct("<HH2sH"), struct.Struct("<HH2sxxL")  # PS3.5 7.1.2
 
 
 class Storing:
-    """The handler of C-STORE requests; success means that the object's bytes are durable.
+    """The service of C-STORE requests on one association; success means that the object's bytes are durable.
 
     An error of ours is never answered 0xCxxx: senders take that as final.
     """
 
-    def __init__(self, incoming: Incoming, arrived: Callable[[Arrived], None], receiver: str) -> None:
-        self._incoming = incoming
-        self._arrived = arrived
-        self._receiver = receiver
-        self._senders: WeakKeyDictionary[Association, Sender] = WeakKeyDictionary()
+    def __init__(self, sender: Sender) -> None:
+        self._sender = sender
 
-    def __call__(self, event: Event) -> Dataset:
-        """Return the status of one request."""
-        request = cast(C_STORE, event.request)
-        uid = str(request.AffectedSOPInstanceUID or "")
-        name = uid if is_uid(uid) else "an object without a valid UID"
+    def __call__(self, request: Request) -> Receiving:
+        """Begin with one request; what cannot be kept is read over and answered so."""
         try:
-            self._store(event, request)
-        except ObjectError as error:
-            log.warning("%s from %r refused: %s", name, event.assoc.requestor.ae_title, error.problem)
-            return _status(DOES_NOT_MATCH, error.problem)
-        except OSError as error:
-            log.error("%s cannot be kept: %s", name, error.strerror)  # noqa: TRY400 - no trace helps on a full disk
-            return _status(OUT_OF_RESOURCES, "Storage is full or away; send again later")
-        except Exception:
-            log.exception("%s cannot be kept", name)
-            return _status(PROCESSING_FAILURE, "Error at the receiver; send again later")
-        return _status(SUCCESS)
-
-    def _store(self, event: Event, request: C_STORE) -> None:
-        if request.DataSet is None:
-            raise ObjectError("C-STORE request", "no data set came")
-        data_set = event.encoded_dataset(include_meta=False)
-        identity = read_identity(BytesIO(data_set), event.context.transfer_syntax)
-        if identity.sop_instance_uid != request.AffectedSOPInstanceUID:
-            raise ObjectError(identity.sop_instance_uid, "SOPInstanceUID differs from the command's")
-        if identity.sop_class_uid != request.AffectedSOPClassUID:
-            raise ObjectError(identity.sop_instance_uid, "SOPClassUID differs from the command's")
-        path = self._incoming.keep((_PREAMBLE, _file_meta(event), data_set))
-        self._arrived(Arrived(path, self._sender(event.assoc)))
-
-    def _sender(self, association: Association) -> Sender:
-        sender = self._senders.get(association)
-        if sender is None:
-            sender = Sender(f"{self._receiver}.{uuid.uuid4().hex}", _pulse(association))
-            self._senders[association] = sender
-        return sender
+            return _Keeping(request, self._sender.arrival(_begin(request), HEAD))
+        except Exception as error:  # noqa: BLE001 - each becomes an answer
+            return Answered(_answer_to(error, request))
 
 
-def _pulse(association: Association) -> Callable[[], bool]:
-    """Return a function that says whether an association lives, without keeping it in memory."""
-    reference = ref(association)
+class _Keeping:
+    """A data set on its way to disk."""
 
-    def is_alive() -> bool:
-        alive = reference()
-        return alive is not None and alive.is_alive()
+    def __init__(self, request: Request, arrival: Arrival) -> None:
+        self._request = request
+        self._arrival = arrival
 
-    return is_alive
+    def write(self, fragment: memoryview) -> None:
+        self._arrival.write(fragment)
+
+    def give_up(self) -> None:
+        self._arrival.drop()
+
+    def finish(self) -> Response:
+        try:
+            self._arrival.keep(self._check)
+        except Exception as error:  # noqa: BLE001 - each becomes an answer
+            return _answer_to(error, self._request)
+        return Response(SUCCESS)
+
+    def _check(self, head: bytes, path: Path) -> None:
+        """Compare what the object says it is with what the command said (PS3.4 B.2.3, Table B.2-1)."""
+        syntax = self._request.context.transfer_syntax
+        identity = peek_identity(head, syntax) or _read_identity(path, len(_begin(self._request)), syntax)
+        for keyword, own, element in (
+            ("SOPInstanceUID", identity.sop_instance_uid, dimse.AFFECTED_SOP_INSTANCE),
+            ("SOPClassUID", identity.sop_class_uid, dimse.AFFECTED_SOP_CLASS),
+        ):
+            if own != dimse.text(self._request.command, element):
+                raise ObjectError(identity.sop_instance_uid, f"{keyword} differs from the command's")
 
 
-def _file_meta(event: Event) -> bytes:
-    """Return the File Meta Information, with who sent it: the catalog can be rebuilt from it (PS3.10 7.1)."""
-    meta = event.file_meta
-    meta.ImplementationClassUID = UID(IMPLEMENTATION_CLASS_UID)
-    meta.ImplementationVersionName = IMPLEMENTATION_NAME
-    caller = event.assoc.requestor.ae_title
-    meta.SourceApplicationEntityTitle = caller
-    meta.SendingApplicationEntityTitle = caller
-    meta.ReceivingApplicationEntityTitle = event.assoc.acceptor.ae_title
-    return encode_file_meta(meta)
+def _read_identity(path: Path, data_set_at: int, syntax: str) -> Identity:
+    with path.open("rb") as file:
+        file.seek(data_set_at)
+        return read_identity(file, syntax)
 
 
-def _status(code: int, comment: str = "") -> Dataset:
-    """Return a C-STORE response status; the comment is LO, at most 64 characters (PS3.7 C.4)."""
-    status = Dataset()
-    status.Status = code
-    if comment:
-        status.ErrorComment = comment[:64]
-    return status
+def _answer_to(error: Exception, request: Request) -> Response:
+    uid = dimse.text(request.command, dimse.AFFECTED_SOP_INSTANCE)
+    name = uid if is_uid(uid) else "an object without a valid UID"
+    if isinstance(error, ObjectError):
+        log.warning("%s from %r refused: %s", name, request.caller.ae_title, error.problem)
+        return Response(DOES_NOT_MATCH, error.problem)
+    if isinstance(error, OSError):
+        log.error("%s cannot be kept: %s", name, error.strerror)
+        return Response(OUT_OF_RESOURCES, "Storage is full or away; send again later")
+    log.error("%s cannot be kept", name, exc_info=error)
+    return Response(PROCESSING_FAILURE, "Error at the receiver; send again later")
+
+
+def _begin(request: Request) -> bytes:
+    """Return what a file has before the data set: the catalog can be rebuilt from it (PS3.10 7.1).
+
+    Raises:
+        ObjectError: the request names no object, or has none.
+    """
+    sop_class, instance = (
+        dimse.text(request.command, element) for element in (dimse.AFFECTED_SOP_CLASS, dimse.AFFECTED_SOP_INSTANCE)
+    )
+    for keyword, uid in (("SOPClassUID", sop_class), ("SOPInstanceUID", instance)):
+        if not is_uid(uid):
+            raise ObjectError("C-STORE request", f"its {keyword} is no UID")
+    if not request.has_data_set:
+        raise ObjectError(instance, "no data set came")
+    return _PREAMBLE + _file_meta(sop_class, instance, request.context.transfer_syntax, request.caller)
+
+
+def _file_meta(sop_class: str, instance: str, syntax: str, caller: Caller) -> bytes:
+    """Return the File Meta Information, with who sent it (PS3.10 7.1, Table 7.1-1)."""
+    calling, called = dimse.as_text(caller.ae_title), dimse.as_text(caller.called_ae_title)
+    elements = b"".join(
+        (
+            _LONG.pack(2, 0x0001, b"OB", 2) + b"\x00\x01",
+            _short(0x0002, b"UI", dimse.as_uid(sop_class)),
+            _short(0x0003, b"UI", dimse.as_uid(instance)),
+            _short(0x0010, b"UI", dimse.as_uid(syntax)),
+            _IMPLEMENTATION,
+            _short(0x0016, b"AE", calling),
+            _short(0x0017, b"AE", calling),
+            _short(0x0018, b"AE", called),
+        )
+    )
+    return _SHORT.pack(2, 0, b"UL", 4) + struct.pack("<L", len(elements)) + elements
+
+
+def _short(element: int, vr: bytes, value: bytes) -> bytes:
+    return _SHORT.pack(2, element, vr, len(value)) + value
+
+
+_IMPLEMENTATION = _short(0x0012, b"UI", dimse.as_uid(IMPLEMENTATION_CLASS_UID)) + _short(
+    0x0013, b"SH", dimse.as_text(IMPLEMENTATION_NAME)
+)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import socket
-import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias, TypeVar
@@ -20,7 +19,7 @@ from sqlalchemy import func, select
 
 from dicom_node.catalog import Base, Catalog, Instance
 from dicom_node.config import Config
-from dicom_node.receive import Receiver
+from dicom_node.receive import Receiver, Registrar
 
 _config.STORE_SEND_CHUNKED_DATASET = True  # files are sent as they lie, without decoding
 
@@ -110,20 +109,15 @@ def running(folder: Path, min_free_gb: float = 0.0, **node: object) -> Iterator[
     config = configure(folder, min_free_gb, **node)
     catalog = Catalog(config.catalog_url)
     catalog.migrate()
-    receiver = Receiver(config, catalog)
+    receiver, registrar = Receiver(config), Registrar(config, catalog)
     receiver.start()
+    registrar.start()
     try:
         yield Site(folder, config, catalog, receiver)
     finally:
-        threading.Timer(0.02, _knock, [receiver.port]).start()
         receiver.stop()
+        registrar.stop()
         catalog.close()
-
-
-def _knock(port: int) -> None:
-    """Wake a server that is asked to stop: it looks only twice a second otherwise."""
-    with suppress(OSError), socket.create_connection(("127.0.0.1", port)):
-        pass
 
 
 def _send_at_once(event: Event) -> None:

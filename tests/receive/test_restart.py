@@ -142,13 +142,14 @@ NODE = """
 import sys, threading
 from pathlib import Path
 from dicom_node.catalog import Catalog
-from dicom_node.receive import Receiver
+from dicom_node.receive import Receiver, Registrar
 from tests.receive.node import configure
 config = configure(Path(sys.argv[1]))
 catalog = Catalog(config.catalog_url)
 catalog.migrate()
-receiver = Receiver(config, catalog)
+receiver, registrar = Receiver(config), Registrar(config, catalog)
 receiver.start()
+registrar.start()
 print(receiver.port, flush=True)
 threading.Event().wait()
 """

@@ -148,7 +148,7 @@ def test_a_failing_sync_is_answered_a700_and_leaves_nothing(site: Site, monkeypa
 
 
 def test_an_error_of_ours_is_never_answered_cxxx(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dicom_node.receive.storing.read_identity", lambda *_: 1 / 0)
+    monkeypatch.setattr("dicom_node.receive.storing.peek_identity", lambda *_: 1 / 0)
     assert site.store(series(1)) == [0x0110]
 
 

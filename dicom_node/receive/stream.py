@@ -1,0 +1,116 @@
+"""The bytes of one connection, read into one buffer that is used again and again."""
+
+from __future__ import annotations
+
+import mmap
+import socket
+import ssl
+import struct
+import sys
+import time
+
+_BUFFER = 512 << 10  # bytes; several PDUs, so that one read and one write can carry them
+_QUICK_ACKNOWLEDGEMENT = getattr(socket, "TCP_QUICKACK", None)  # Linux
+_TIMEVAL = "ll" if sys.maxsize > 2**32 else "ii"
+
+
+class EndedError(Exception):
+    """The peer is gone, or has been silent for too long; the text says which."""
+
+
+class Stream:
+    """What a peer sends, in order; nothing is copied that the caller does not ask for as bytes."""
+
+    def __init__(self, connection: socket.socket, silence_s: float, deadline_s: float) -> None:
+        self._connection = connection
+        self._buffer = memoryview(mmap.mmap(-1, _BUFFER))  # takes memory only as far as it is used
+        self._at = self._end = 0
+        self._deadline: float | None = time.monotonic() + deadline_s
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        _limit(connection, silence_s)
+
+    def lift_deadline(self) -> None:
+        """Let the peer take as long as it likes, as long as it is not silent."""
+        self._deadline = None
+
+    def some(self, at_most: int) -> memoryview:
+        """Return the next bytes, at least one; they stand until the next call.
+
+        Raises:
+            EndedError: no more will come.
+        """
+        if self._at == self._end:
+            self._at = self._end = 0
+            self._fill()
+        first = self._at
+        self._at = min(self._end, first + at_most)
+        return self._buffer[first : self._at]
+
+    def head(self, layout: struct.Struct) -> tuple[int, ...]:
+        """Return the next few numbers; the layout is far smaller than the buffer.
+
+        Raises:
+            EndedError: no more will come.
+        """
+        while self._end - self._at < layout.size:
+            if self._end + layout.size > _BUFFER or self._at == self._end:
+                self._move_to_front()
+            self._fill()
+        first = self._at
+        self._at += layout.size
+        return layout.unpack_from(self._buffer, first)
+
+    def read(self, count: int) -> bytes:
+        """Return exactly so many bytes, which the caller has found to be few.
+
+        Raises:
+            EndedError: no more will come.
+        """
+        taken = bytearray()
+        while len(taken) < count:
+            taken += self.some(count - len(taken))
+        return bytes(taken)
+
+    def send(self, data: bytes) -> None:
+        """Send bytes to the peer.
+
+        Raises:
+            EndedError: it does not take them.
+        """
+        try:
+            self._connection.sendall(data)
+        except OSError as error:
+            raise EndedError("reads no answers") from error
+
+    def _move_to_front(self) -> None:
+        left = self._end - self._at
+        self._buffer[:left] = bytes(self._buffer[self._at : self._end])
+        self._at, self._end = 0, left
+
+    def _fill(self) -> None:
+        if self._deadline is not None and time.monotonic() > self._deadline:
+            raise EndedError("asked for no association in time")
+        try:
+            count = self._connection.recv_into(self._buffer[self._end :])
+            if _QUICK_ACKNOWLEDGEMENT is not None:
+                # Linux forgets it after each use. A sender with Nagle's algorithm on waits 40 ms per object otherwise.
+                self._connection.setsockopt(socket.IPPROTO_TCP, _QUICK_ACKNOWLEDGEMENT, 1)
+        except (BlockingIOError, TimeoutError) as error:
+            raise EndedError("was silent for too long") from error
+        except OSError as error:  # TLS errors are among them
+            raise EndedError("lost its connection") from error
+        if count == 0:
+            raise EndedError("closed its connection")
+        self._end += count
+
+
+def _limit(connection: socket.socket, silence_s: float) -> None:
+    """End every wait for the peer after this time."""
+    if isinstance(connection, ssl.SSLSocket):  # would try again for ever after the kernel's time-out
+        connection.settimeout(silence_s)
+        return
+    # The kernel's own time-outs cost nothing; Python's ask poll() before every read.
+    connection.settimeout(None)
+    limit = struct.pack(_TIMEVAL, int(silence_s), int(silence_s % 1 * 1e6))
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
