@@ -23,6 +23,7 @@ from pydicom.tag import Tag
 
 from dicom_node.errors import ObjectError
 from dicom_node.images import Facts, FactValue
+from dicom_node.imaging.deflated import refuse_bomb
 
 Values: TypeAlias = Mapping[str, tuple[FactValue, ...]]
 """Keyword -> its values in stored order, repeats kept: (0.5, 0.5) is a PixelSpacing."""
@@ -97,9 +98,11 @@ def read_header(path: str) -> Dataset:
     """Read a file up to its pixels.
 
     Raises:
-        ObjectError: naming the path, when it is not a DICOM object with a SOP Class and SOP Instance UID.
+        ObjectError: naming the path, when it is not a DICOM object with a SOP Class and SOP Instance UID, or is a
+            deflated one that would fill the memory.
     """
     with naming(path, "its header cannot be read"):
+        refuse_bomb(path)
         dataset = dcmread(path, stop_before_pixels=True, defer_size=_DEFER_BYTES)
         identified = dataset.get("SOPClassUID") and dataset.get("SOPInstanceUID")
     if not identified:

@@ -2,14 +2,19 @@ from __future__ import annotations
 
 import json
 import re
+import tracemalloc
+from pathlib import Path
 from typing import Any
 
 import pytest
 from pydicom import Dataset
 from pydicom._dicom_dict import DicomDictionary
 
+from dicom_node.errors import ObjectError
 from dicom_node.imaging import facts_of
+from dicom_node.imaging.headers import read_header
 from tests.imaging.objects import PATIENT, ct, multi_frame_ct
+from tests.support.dicom import deflate_bomb
 
 PERSONAL = re.compile("Physician|Operator|PersonName|Address|Phone|Accession|BirthD|OrderNumber|PatientID|PatientName")
 TEXTS = {"LO", "SH", "PN", "DA", "LT", "UT", "ST", "CS", "DS", "IS"}
@@ -109,3 +114,14 @@ def test_a_malformed_number_is_kept_as_text() -> None:
     dataset.SliceThickness = "2"
     dataset["SliceThickness"]._value = "2,5"
     assert facts_of(dataset)["SliceThickness"] == ("2,5",)
+
+
+def test_a_deflated_object_that_would_fill_the_memory_is_refused_unread(tmp_path: Path) -> None:
+    path = tmp_path / "bomb.dcm"
+    path.write_bytes(deflate_bomb(inflated_mb=1100))
+    assert path.stat().st_size < 16 << 20
+    tracemalloc.start()
+    with pytest.raises(ObjectError, match="inflates to more than"):
+        read_header(str(path))
+    assert tracemalloc.get_traced_memory()[1] < 64 << 20
+    tracemalloc.stop()

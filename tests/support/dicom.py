@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from io import BytesIO
 
 import numpy as np
@@ -11,6 +12,7 @@ from pydicom.uid import (
     UID,
     ComputedRadiographyImageStorage,
     CTImageStorage,
+    DeflatedExplicitVRLittleEndian,
     ExplicitVRLittleEndian,
     generate_uid,
 )
@@ -65,6 +67,17 @@ def encoded(dataset: Dataset) -> bytes:
     buffer = BytesIO()
     dcmwrite(buffer, dataset, enforce_file_format=True)
     return buffer.getvalue()
+
+
+def deflate_bomb(inflated_mb: int) -> bytes:
+    """Return the file of a CT slice in deflated transfer syntax whose pixels are so many MiB of zeros."""
+    file = encoded(ct_slice("1.2.1", "1.2.1.1", transfer_syntax_uid=DeflatedExplicitVRLittleEndian))
+    data_set = data_set_bytes(file)
+    header = zlib.decompress(data_set, -zlib.MAX_WBITS).partition(b"\xe0\x7f\x10\x00")[0]
+    stream = zlib.compressobj(1, zlib.DEFLATED, -zlib.MAX_WBITS)
+    pixels = b"\xe0\x7f\x10\x00OW\0\0" + (inflated_mb << 20).to_bytes(4, "little")
+    zeros = (stream.compress(bytes(1 << 20)) for _ in range(inflated_mb))
+    return b"".join([file[: -len(data_set)], stream.compress(header + pixels), *zeros, stream.flush()])
 
 
 def data_set_bytes(file: bytes) -> bytes:
