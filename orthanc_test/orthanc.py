@@ -148,6 +148,12 @@ class Orthanc:
             raise OrthancError(f"no object {sop_uid} at {self.url}")
         return dcmread(BytesIO(self._request("GET", f"/instances/{found.id}/file")))
 
+    def objects(self, study_uid: str) -> list[Dataset]:
+        """Return every object of one study as Orthanc keeps it."""
+        query = {"Level": "Instance", "Query": {"StudyInstanceUID": study_uid}}
+        ids = json.loads(self._request("POST", "/tools/find", query))
+        return [dcmread(BytesIO(self._request("GET", f"/instances/{one}/file"))) for one in ids]
+
     def add_modality(self, name: str, ae_title: str, port: int) -> None:
         """Tell it of a DICOM node on this machine that it may send to."""
         self._request("PUT", f"/modalities/{name}", {"AET": ae_title, "Host": LOOPBACK, "Port": port})

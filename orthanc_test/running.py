@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -26,17 +26,17 @@ _STOP_S = 30.0
 class RunningNode:
     """`with RunningNode(path of config.toml) as node`; what it logs is kept in a file beside it."""
 
-    def __init__(self, config_path: Path) -> None:
+    def __init__(self, config_path: Path, environment: Mapping[str, str] | None = None) -> None:
         self.config: Config = load_config(config_path)
         self.catalog = Catalog(self.config.catalog_url)
         self._path = config_path
+        self._environment = environment  # of its processes; None is this process's own
         self._log_path = config_path.with_name("node.log")
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
         before = self.log().count(" listens on ")
-        with self._log_path.open("ab") as log:
-            self._process = subprocess.Popen([PROGRAM, "serve", "--config", self._path], stderr=log, stdout=log)
+        self._process = self.beside("serve", self._log_path)
         self.wait(lambda: self.log().count(" listens on ") > before, 120, "the node to listen")
         return self
 
@@ -45,6 +45,17 @@ class RunningNode:
     ) -> None:
         self.end(signal.SIGTERM)
         self.catalog.close()
+
+    def beside(self, command: str, log_path: Path) -> subprocess.Popen[bytes]:
+        """Start a command of the program on the same configuration; what it says is added to a file."""
+        words: list[str | Path] = [PROGRAM, command, "--config", self._path]
+        with log_path.open("ab") as log:
+            return subprocess.Popen(words, stderr=log, stdout=log, env=self._environment)
+
+    @property
+    def pid(self) -> int:
+        """The supervisor's process id, 0 before it was started."""
+        return self._process.pid if self._process is not None else 0
 
     def end(self, number: signal.Signals) -> None:
         """Send the supervisor a signal and wait for its end."""

@@ -1,0 +1,123 @@
+"""A strict archive that misbehaves on command: it keeps every byte it took and notices what differs when sent twice."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from io import BytesIO
+from types import TracebackType
+from typing import Literal, Self, TypeAlias, cast
+
+from pydicom import Dataset, dcmread
+from pynetdicom import AE, ALL_TRANSFER_SYNTAXES, AllStoragePresentationContexts, _config, evt
+from pynetdicom.dimse_primitives import C_STORE
+from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]  # made when the module is loaded
+from pynetdicom.transport import ThreadedAssociationServer
+
+AE_TITLE = "ARCHIVE"
+Mood: TypeAlias = Literal["well", "down", "refusing", "refusing for good", "out of resources", "aborting", "silent"]
+
+_SUCCESS, _OUT_OF_RESOURCES = 0x0000, 0xA700
+_HOLD_AT_MOST_S = 120.0
+
+
+class Archive:
+    """`with Archive() as archive`; `mood` may be changed at any time."""
+
+    def __init__(self) -> None:
+        self.port = 0
+        self.kept: dict[str, bytes] = {}  # SOP Instance UID -> file
+        self.altered: list[str] = []  # SOP Instance UIDs that came again with other bytes
+        self.asked = 0  # C-STORE requests
+        self._mood: Mood = "well"
+        self._reached, self._go_on = threading.Event(), threading.Event()
+        self._go_on.set()
+        self._entity: AE | None = None
+
+    def __enter__(self) -> Self:
+        _config.LOG_HANDLER_LEVEL = "none"
+        self._listen()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._go_on.set()
+        self._stop()
+
+    def set_mood(self, mood: Mood) -> None:
+        """Behave differently from now on; what is held goes on in the new mood."""
+        was, self._mood = self._mood, mood
+        if mood == "down":
+            self._stop()
+        elif was == "down":
+            self._listen()
+        if self._entity is not None:
+            self._entity.maximum_associations = 0 if mood == "refusing" else 10
+            self._entity.require_calling_aet = ["NOBODY"] if mood == "refusing for good" else []
+
+    def hold(self) -> None:
+        """Let the next C-STORE wait for its answer."""
+        self._reached.clear()
+        self._go_on.clear()
+
+    def wait_until_reached(self, timeout_s: float) -> None:
+        """Wait for a C-STORE that is held; raises TimeoutError."""
+        if not self._reached.wait(timeout_s):
+            raise TimeoutError(f"nothing was sent to the archive within {timeout_s:g} s")
+
+    def release(self) -> None:
+        """Answer what was held."""
+        self._go_on.set()
+
+    def objects(self, study_uid: str) -> list[Dataset]:
+        """Return every object of a study that it holds."""
+        read = [dcmread(BytesIO(file)) for file in list(self.kept.values())]
+        return [one for one in read if one.StudyInstanceUID == study_uid]
+
+    def _listen(self) -> None:
+        entity = self._entity = AE(AE_TITLE)
+        entity.add_supported_context(Verification)
+        for context in AllStoragePresentationContexts:
+            entity.add_supported_context(str(context.abstract_syntax), ALL_TRANSFER_SYNTAXES)
+        handlers: list[evt.EventHandlerType] = [(evt.EVT_C_STORE, self._store)]
+        server = entity.start_server(("127.0.0.1", self.port), block=False, evt_handlers=handlers)
+        self.port = int(cast(ThreadedAssociationServer, server).server_address[1])
+
+    def _stop(self) -> None:
+        entity, self._entity = self._entity, None
+        if entity is not None:
+            entity.shutdown()
+
+    def _store(self, event: evt.Event) -> int:
+        self.asked += 1
+        self._reached.set()
+        self._go_on.wait(_HOLD_AT_MOST_S)
+        return self._in_mood.get(self._mood, self._keep)(event)
+
+    @property
+    def _in_mood(self) -> dict[str, Callable[[evt.Event], int]]:
+        return {
+            "out of resources": lambda _: _OUT_OF_RESOURCES,
+            "aborting": self._abort,
+            "refusing": self._abort,
+            "refusing for good": self._abort,
+            "silent": self._say_nothing,
+        }
+
+    def _keep(self, event: evt.Event) -> int:
+        uid = str(cast(C_STORE, event.request).AffectedSOPInstanceUID)
+        file = event.encoded_dataset()
+        if self.kept.setdefault(uid, file) != file:
+            self.altered.append(uid)
+        return _SUCCESS
+
+    def _abort(self, event: evt.Event) -> int:
+        event.assoc.abort()
+        return _OUT_OF_RESOURCES
+
+    def _say_nothing(self, _event: evt.Event) -> int:
+        while self._mood == "silent":
+            time.sleep(0.05)
+        return _OUT_OF_RESOURCES

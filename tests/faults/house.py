@@ -1,0 +1,248 @@
+"""One node under test: its process, its two archives, a small disk, a clock that can be moved."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import struct
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Literal, Self, TypeAlias
+
+from dicom_node.status import read_status
+from orthanc_test.orthanc import Orthanc, free_port
+from orthanc_test.running import RunningNode
+from tests.faults import processes
+from tests.faults.archive import Archive
+
+Part: TypeAlias = Literal["receiver", "registrar", "worker", "supervisor", "model"]
+
+_HERE = Path(__file__).parent
+_DISK_MB = 192
+_BALLAST = "ballast"
+CONFIG = """
+[node]
+port = {port}
+silence_s = 3
+restart_max_s = 1
+[storage]
+folder = "disk/data"
+min_free_gb = 0.008
+series_quiet_s = 0.5
+study_quiet_s = 0.5
+regeneration_s = 1
+max_study_age_days = 100000
+[workers]
+poll_s = 0.1
+lease_s = 3
+threads = 1
+{database}
+[peers.orthanc]
+ae_title = "{orthanc_title}"
+host = "127.0.0.1"
+port = {orthanc_port}
+timeout_s = 10
+retry_s = 0.3
+retry_max_s = 1
+[peers.archive]
+ae_title = "ARCHIVE"
+host = "127.0.0.1"
+port = {archive_port}
+timeout_s = 3
+retry_s = 0.3
+retry_max_s = 1
+[pipelines.contrast]
+use = "site_models:SlowGate"
+signals = "{signals}"
+outputs = ["SR"]
+[pipelines.marker]
+use = "site_models:SlowMarker"
+signals = "{signals}"
+outputs = ["SEG", "SR"]
+[gates.contrast]
+pipeline = "contrast"
+when = {{ Modality = "CT" }}
+send_to = ["orthanc", "archive"]
+[[routes]]
+name = "mark"
+run = ["marker"]
+send_to = ["orthanc", "archive"]
+when = {{ Modality = "CT", contrast = "enhanced" }}
+"""
+
+
+class House:
+    """`with House(folder, orthanc) as house`: everything stands and the node listens."""
+
+    def __init__(self, folder: Path, orthanc: Orthanc, databases: Mapping[str, str] | None = None) -> None:
+        self.folder = folder
+        self.orthanc = orthanc
+        self.archive = Archive()
+        self.disk = folder / "disk"
+        self.catalog_is_held = False  # by a step
+        self._signals = folder / "signals"
+        self._clock = folder / "clock"
+        self._databases = databases or {}
+        self._node: RunningNode | None = None
+        self._further: subprocess.Popen[bytes] | None = None
+
+    @property
+    def node(self) -> RunningNode:
+        """The running node."""
+        assert self._node is not None, "the house is not entered"
+        return self._node
+
+    def __enter__(self) -> Self:
+        for folder in (self.disk, self._signals):
+            folder.mkdir(parents=True)
+        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={_DISK_MB}m", "none", self.disk], check=True)
+        self.archive.__enter__()
+        self.move_clock(0.0)
+        shutil.copy(_HERE / "site_models.py", self.folder)
+        self._node = RunningNode(self._configured(), self._environment())
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.end_further_worker()
+        if self._node is not None:
+            self._node.__exit__(kind, error, trace)
+        self.archive.__exit__(kind, error, trace)
+        subprocess.run(["umount", "--lazy", self.disk], check=True)
+
+    def _configured(self) -> Path:
+        path = self.folder / "config.toml"
+        database = "".join(f'{name} = "{url}"\n' for name, url in self._databases.items())
+        path.write_text(
+            CONFIG.format(
+                port=free_port(),
+                database=f"[database]\n{database}" if database else "",
+                orthanc_title=self.orthanc.ae_title,
+                orthanc_port=self.orthanc.dicom_port,
+                archive_port=self.archive.port,
+                signals=self._signals,
+            )
+        )
+        return path
+
+    def _environment(self) -> dict[str, str]:
+        return {**os.environ, "PYTHONPATH": str(_HERE / "clock"), "FAULTS_CLOCK": str(self._clock)}
+
+    @property
+    def port(self) -> int:
+        """Where the node listens."""
+        return self.node.config.node.port
+
+    def start(self) -> None:
+        """Start the node as a service manager does: again and again until it listens."""
+        self.node.__enter__()
+
+    def pids(self, part: Part) -> list[int]:
+        """Return the processes that are a part of the node, found in its process tree."""
+        supervisor = self.node.pid
+        if part == "supervisor":
+            return [supervisor]
+        below = processes.children(supervisor)
+        receivers = processes.listeners(below, self.port)
+        workers = processes.holders(below, self.node.config.storage_folder / "locks")
+        if part == "model":
+            return [one for pid in workers for one in processes.children(pid)]
+        rest = [pid for pid in below if pid not in {*receivers, *workers}]
+        return {"receiver": receivers, "worker": workers, "registrar": rest}[part]
+
+    def wait_until_whole(self) -> None:
+        """Wait until every part is up, after whatever happened before."""
+        parts: tuple[Part, ...] = ("receiver", "registrar", "worker")
+        self.wait(lambda: all(map(self.pids, parts)), 120, "every part to be up")
+
+    def kill(self, part: Part) -> None:
+        """Kill -9 every process of a part; a dead supervisor is started again, as a service manager would."""
+        pids = self.pids(part)
+        assert pids, f"no {part} to kill"
+        if part == "supervisor":
+            self.node.end(signal.SIGKILL)
+            self.start()
+        else:
+            processes.kill(pids)
+
+    def start_further_worker(self) -> None:
+        """Start `dicom-node work` beside the node, and wait for it."""
+        log = self.folder / "further.log"
+        self._further = self.node.beside("work", log)
+        self.wait(lambda: log.exists() and "is up" in log.read_text(), 90, "a further work process")
+
+    def end_further_worker(self) -> None:
+        """Kill -9 the further work process; nothing starts it again."""
+        further, self._further = self._further, None
+        if further is not None:
+            further.kill()
+            further.wait()
+
+    def hold(self, step: str) -> None:
+        """Let the stand-in model of "gating" or "inferring" stay in its next run."""
+        (self._signals / f"reached-{step}").unlink(missing_ok=True)
+        (self._signals / f"hold-{step}").touch()
+
+    def wait_until_reached(self, step: str, timeout_s: float) -> None:
+        """Wait until that model runs."""
+        self.wait((self._signals / f"reached-{step}").exists, timeout_s, f"{step} to begin")
+
+    def release(self) -> None:
+        """Let every model and the archive go on."""
+        for path in self._signals.glob("hold-*"):
+            path.unlink()
+        self.archive.release()
+
+    def move_clock(self, seconds: float) -> None:
+        """Set how far the node's clock is from the real one."""
+        if self._clock.exists():
+            with self._clock.open("r+b") as file:
+                file.write(struct.pack("<d", seconds))
+        else:
+            self._clock.write_bytes(struct.pack("<d", seconds))
+
+    @contextmanager
+    def full_disk(self) -> Iterator[None]:
+        """Fill the disk to its last byte."""
+        ballast = self.disk / _BALLAST
+        try:
+            with ballast.open("wb", buffering=0) as file:
+                for size in (1 << 20, 1 << 12, 1):
+                    _write_until_full(file.write, bytes(size))
+            yield
+        finally:
+            ballast.unlink(missing_ok=True)
+
+    def settled(self, instances: int) -> bool:
+        """Say whether so many instances are in the catalog and nothing is on its way any more."""
+        status = read_status(self.node.catalog)
+        under_way = sum(count for (_, state), count in status.deliveries.items() if state not in {"stored", "failed"})
+        return status.instances >= instances and status.unfinished == 0 and under_way == 0
+
+    def has_stack(self, study_uid: str) -> bool:
+        """Say whether anything of a study was looked at."""
+        return any(stack.study_uid == study_uid for stack in self.node.stacks())
+
+    def wait(self, holds: Callable[[], bool], timeout_s: float, what: str) -> None:
+        """Wait until something holds; raises TimeoutError with the end of the node's log."""
+        deadline = time.monotonic() + timeout_s
+        while not holds():
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"waited {timeout_s:g} s for {what}; the log ends:\n{self.node.log()[-6000:]}")
+            time.sleep(0.02)
+
+
+def _write_until_full(write: Callable[[bytes], int], block: bytes) -> None:
+    while True:
+        try:
+            if write(block) < len(block):
+                return
+        except OSError:
+            return
