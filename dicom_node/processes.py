@@ -1,14 +1,27 @@
-"""What every process of the node does at its start."""
+"""How processes of ours are started, and what each does first.
+
+Each is a fresh interpreter that runs one module, so that nothing of the program that starts it is imported there.
+"""
 
 from __future__ import annotations
 
 import logging
 import multiprocessing
 import os
+import signal
+import subprocess
+import sys
 import threading
-from multiprocessing.connection import wait
+from collections.abc import Callable, Mapping
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection
+from types import MappingProxyType
+from typing import TypeAlias
 
 from dicom_node.config import Config
+
+Target: TypeAlias = Callable[[Config, threading.Event, Callable[[], None]], None]
+"""Works until the event is set, and says once that it is ready."""
 
 
 def set_up_log(config: Config) -> None:
@@ -19,9 +32,52 @@ def set_up_log(config: Config) -> None:
         logging.getLogger(library).setLevel(logging.WARNING)  # below that they may print what objects hold
 
 
-def end_with_parent() -> None:
-    """End this process when the one that started it is gone, however that one died."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        sentinel = parent.sentinel
-        threading.Thread(target=lambda: (wait([sentinel]), os._exit(1)), daemon=True, name="parent-watch").start()
+def start(
+    name: str, module: str, config: Config, environment: Mapping[str, str] = MappingProxyType({})
+) -> tuple[subprocess.Popen[bytes], Connection]:
+    """Start a process that runs a module; return it and our end of the pipe whose other end `attached` returns there.
+
+    `environment` is added to ours where it does not say so itself. Its standard input is open for as long as we live.
+    """
+    ours, theirs = Pipe()
+    with theirs:
+        command = [sys.executable, "-m", module, str(theirs.fileno()), name]
+        path = os.pathsep.join(filter(None, sys.path))
+        process = subprocess.Popen(  # noqa: S603  # our own module
+            command,
+            stdin=subprocess.PIPE,
+            pass_fds=[theirs.fileno()],
+            env={**environment, **os.environ, "PYTHONPATH": path},
+        )
+    ours.send(config)
+    return process, ours
+
+
+def attached() -> tuple[Connection, Config]:
+    """Return the pipe that `start` opened and the configuration; from now on this process ends with its parent."""
+    multiprocessing.current_process().name = sys.argv[2]  # for the log
+    threading.Thread(target=_end_with_input, daemon=True, name="parent-watch").start()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the supervisor ends us; a terminal's ^C goes to all
+    connection = Connection(int(sys.argv[1]))
+    config = connection.recv()
+    set_up_log(config)
+    return connection, config
+
+
+def be_part(target: Target) -> None:
+    """Be a part of the node until SIGTERM; send one word when it is ready, empty unless something is wrong."""
+    stopped = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stopped.set())
+    connection, config = attached()
+    try:
+        target(config, stopped, lambda: connection.send_bytes(b""))
+    except Exception as error:
+        connection.send_bytes(f"{type(error).__name__}: {error}".encode())
+        raise
+
+
+def _end_with_input() -> None:
+    """Standard input ends when the process that started us is gone, however it died."""
+    while os.read(0, 1):  # not sys.stdin: an interpreter that ends would wait for its lock
+        pass
+    os._exit(1)

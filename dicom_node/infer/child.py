@@ -1,17 +1,11 @@
-"""A process of ours for one framework's models, spoken to over a pipe; `attached` is its own end.
-
-It is started as a fresh interpreter that runs one module: nothing of the program that asks is imported there.
-"""
+"""A process of ours for one framework's models, spoken to over a pipe; `attached` is its own end."""
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
-import sys
 import threading
 from collections.abc import Mapping
-from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from types import MappingProxyType
 from typing import Any
@@ -19,6 +13,7 @@ from typing import Any
 from dicom_node.config import Config
 from dicom_node.errors import ModelError
 from dicom_node.infer.messages import NO_ARRAYS, Arrays, receive, send
+from dicom_node.processes import start
 
 _BOOT_S = 120.0  # importing the frameworks on a busy machine
 _END_S = 10.0  # between a process's last word and its end
@@ -66,23 +61,12 @@ class Child:
     def _running(self) -> Connection:
         if self._connection is None or self._process is None or self._process.poll() is not None:
             self._stop()
-            self._connection, theirs = Pipe()
-            self._process = self._start(theirs)
-            theirs.close()
-            self._connection.send(self._config)
+            self._process, self._connection = start(self._name, self._module, self._config, self._environment)
             if not self._connection.poll(_BOOT_S):
                 self._stop()
                 raise ModelError(f"the {self._name} process did not start within {_BOOT_S:g} s")
             receive(self._connection)
         return self._connection
-
-    def _start(self, theirs: Connection) -> subprocess.Popen[bytes]:
-        """Start an interpreter with our import path; its standard input is open for as long as we live."""
-        environment = {**self._environment, **os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-        command = [sys.executable, "-m", self._module, str(theirs.fileno()), self._name]
-        return subprocess.Popen(  # noqa: S603  # our own module
-            command, stdin=subprocess.PIPE, pass_fds=[theirs.fileno()], env=environment
-        )
 
     def _end(self) -> str:
         """Clear a dead process away and say how it ended."""

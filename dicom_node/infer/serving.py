@@ -14,9 +14,10 @@ from dicom_node.config import Config
 from dicom_node.errors import DicomNodeError, ObjectError, RefusalError, WeightsError
 from dicom_node.findings import save_findings
 from dicom_node.images import Stack
-from dicom_node.infer.attached import answer_all, attached, threads
+from dicom_node.infer.attached import answer_all, threads
 from dicom_node.infer.engine import Engine
 from dicom_node.infer.messages import NO_ARRAYS
+from dicom_node.processes import attached
 
 _log = logging.getLogger(__name__)
 

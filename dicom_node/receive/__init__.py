@@ -1,6 +1,5 @@
-"""Verification and Storage SCP: what is acknowledged stands on disk and finds its way into the catalog."""
+"""Verification and Storage SCP: what is acknowledged stands on disk and finds its way into the catalog.
 
-from dicom_node.receive.receiver import Receiver
-from dicom_node.receive.registrar import Registrar
-
-__all__ = ["Receiver", "Registrar"]
+`receiver` and `registrar` are two processes that meet in a folder; they are imported apart, since a receiver needs no
+database.
+"""

@@ -19,7 +19,8 @@ from sqlalchemy import func, select
 
 from dicom_node.catalog import Base, Catalog, Instance
 from dicom_node.config import Config
-from dicom_node.receive import Receiver, Registrar
+from dicom_node.receive.receiver import Receiver
+from dicom_node.receive.registrar import Registrar
 
 _config.STORE_SEND_CHUNKED_DATASET = True  # files are sent as they lie, without decoding
 

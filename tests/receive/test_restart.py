@@ -142,7 +142,8 @@ NODE = """
 import sys, threading
 from pathlib import Path
 from dicom_node.catalog import Catalog
-from dicom_node.receive import Receiver, Registrar
+from dicom_node.receive.receiver import Receiver
+from dicom_node.receive.registrar import Registrar
 from tests.receive.node import configure
 config = configure(Path(sys.argv[1]))
 catalog = Catalog(config.catalog_url)

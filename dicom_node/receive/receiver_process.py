@@ -1,0 +1,31 @@
+"""A receiver as a process of its own: `node.py` starts this module."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+from dicom_node.config import Config
+from dicom_node.processes import be_part
+from dicom_node.receive.receiver import Receiver
+
+_LOOK_S = 1.0
+
+
+def receive(config: Config, stopped: threading.Event, ready: Callable[[], None]) -> None:
+    """Receive until told to stop.
+
+    Raises:
+        RuntimeError: nothing is taken any more; a new process may do better.
+    """
+    receiver = Receiver(config)
+    receiver.start()
+    ready()
+    while not stopped.wait(_LOOK_S):
+        if not receiver.is_alive:
+            raise RuntimeError("nobody listens any more")
+    receiver.stop()
+
+
+if __name__ == "__main__":
+    be_part(receive)

@@ -1,0 +1,25 @@
+"""A work process: `node.py` starts this module; `work` runs the same in a process that a person has started."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+
+from dicom_node.catalog import Catalog
+from dicom_node.config import Config
+from dicom_node.infer.process import ModelProcess
+from dicom_node.processes import be_part
+from dicom_node.work.worker import Worker
+
+
+def work(config: Config, stopped: threading.Event, ready: Callable[[], None]) -> None:
+    """Work until told to stop, and end this process."""
+    Worker(config, Catalog(config.catalog_url), ModelProcess(config)).run(stopped, ready)
+    # At once, as a crash would: the running job goes on at the next start. In an orderly end it would see its model
+    # process or its database vanish first, and record that as the end of its stack.
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    be_part(work)
