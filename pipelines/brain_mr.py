@@ -6,6 +6,8 @@ import re
 from collections.abc import Mapping
 from typing import Any, ClassVar, Final, Literal, TypeAlias
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 
 from dicom_node.pipeline import (
@@ -22,13 +24,17 @@ from dicom_node.pipeline import (
     Weights,
     WeightsError,
 )
+from pipelines.compact import Compact
 from pipelines.headers import blanked, texts
+from pipelines.networks.unet import CompactUNet
 from pipelines.published.brain import BrainStage
 from pipelines.published.runner import Network, Runner
+from pipelines.slabs import SLABS, SlabStage
 from pipelines.volumetry import STRUCTURE, refuse_few, refuse_mr, told
 
 Sequence: TypeAlias = Literal["t1", "mra"]
-RECIPES: Final[Mapping[str, Sequence]] = {"MRIBET_T1": "t1", "MRIBET_MRA": "mra"}
+RECIPES: Final[Mapping[str, Sequence]] = {"brain-mr-small": "t1", "MRIBET_T1": "t1", "MRIBET_MRA": "mra"}
+SMALL: Final = "brain-mr-small"
 BRAIN: Final = Segment(1, "brain", STRUCTURE, Code("12738006", "SCT", "Brain"), (220, 180, 150))
 DERIVED: Final = ("MIP", "PROJECTION IMAGE", "MPR", "PHASE", "P", "ADC", "PERFUSION", "SUBTRACTION")
 
@@ -61,7 +67,7 @@ class BrainMR(Pipeline):
 
     def load(self, weights: Mapping[str, Weights], device: str) -> Model:
         """Build from the roles `t1` and `mra`, either or both, or from one entry whose recipe says which it is."""
-        networks: dict[Sequence, Network] = {}
+        stages: dict[Sequence, Stage] = {}
         for role, entry in weights.items():
             sequence = RECIPES.get(entry.recipe)
             if sequence is None:
@@ -71,18 +77,32 @@ class BrainMR(Pipeline):
                 )
             if role not in ("", sequence):
                 raise WeightsError(f"weights {entry.name!r}: recipe {entry.recipe} is for role {sequence}, not {role}")
-            networks[sequence] = Runner(entry, device)
-        return Model([BySequence(networks)])
+            stages[sequence] = loaded_stage(entry, sequence, device)
+        return Model([BySequence(stages)])
+
+
+def loaded_stage(entry: Weights, sequence: Sequence, device: str) -> Stage:
+    """Build an entry's stage."""
+    if entry.recipe == SMALL:
+        return SlabStage(Compact(CompactUNet(inputs=SLABS, outputs=1), entry, device), brain_told)
+    return brain_stage(Runner(entry, device), sequence)
+
+
+def brain_stage(network: Network, sequence: Sequence) -> Stage:
+    """Recipes MRIBET_T1 and MRIBET_MRA: slice by slice."""
+    return BrainStage(network, brain_told, mra=sequence == "mra")
+
+
+def brain_told(mask: NDArray[np.uint8], image: Volume) -> Found:
+    """Name and measure the brain."""
+    return told(mask, image, (BRAIN,))
 
 
 class BySequence:
     """The stage of whichever sequence the header names."""
 
-    def __init__(self, networks: Mapping[Sequence, Network]) -> None:
-        self.stages: dict[Sequence, Stage] = {
-            kind: BrainStage(network, lambda mask, image: told(mask, image, (BRAIN,)), mra=kind == "mra")
-            for kind, network in networks.items()
-        }
+    def __init__(self, stages: Mapping[Sequence, Stage]) -> None:
+        self.stages = stages
 
     def prepare(self, image: Volume, previous: Found | None) -> tuple[Stage, Any]:
         """Return the stage and its batch; WeightsError where the sequence has no weights."""

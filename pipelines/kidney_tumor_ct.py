@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Final
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
+from scipy import ndimage
 
 from dicom_node.pipeline import (
     Code,
@@ -24,12 +25,16 @@ from dicom_node.pipeline import (
     Weights,
     WeightsError,
 )
+from pipelines.compact import Compact
 from pipelines.contrast_claim import ENHANCED_PATTERN, NON_ENHANCED_PATTERN, read_claim
 from pipelines.headers import LEFT, RIGHT, SCHEME, blanked, refuse_ct, texts
+from pipelines.networks.unet import CompactUNet
 from pipelines.published.kidney import LEFT_KIDNEY, LEFT_TUMOUR, RIGHT_KIDNEY, RIGHT_TUMOUR, Vote, cascade
 from pipelines.published.kidney_modes import MODES
 from pipelines.published.runner import Runner
+from pipelines.published.stages import turned
 from pipelines.recipes import Builder, build
+from pipelines.slicewise import Labels, SliceStage, largest_parts
 from pipelines.volumetry import ABNORMALITY, NO_UNIT, STRUCTURE, refuse_coarse, refuse_few, told
 
 KIDNEY: Final = Code("64033007", "SCT", "Kidney")
@@ -40,6 +45,12 @@ SEGMENTS: Final = (
     Segment(RIGHT_TUMOUR, "right kidney tumour", ABNORMALITY, TUMOUR, (144, 238, 144), RIGHT),
     Segment(LEFT_TUMOUR, "left kidney tumour", ABNORMALITY, TUMOUR, (84, 198, 84), LEFT),
 )
+UNSIDED: Final = (
+    Segment(1, "kidney", STRUCTURE, KIDNEY, (185, 102, 83)),
+    Segment(2, "kidney tumour", ABNORMALITY, TUMOUR, (144, 238, 144)),
+)
+LEAST_PART: Final = 0.1  # of the larger kidney; a smaller part is no kidney
+BODY_HU: Final = -300.0
 AGREEMENT: Final = Code("VOTE_SHARE", SCHEME, "Share of the networks that agree, mean over the segment")
 ROLES: Final = {f"stage{mode}": f"KidneyTumorSeg_{mode}" for mode in MODES}
 """Role in `weights = { stage1 = ..., stage2_1 = ... }` -> recipe of the published cascade."""
@@ -140,5 +151,30 @@ def without_crumbs(labels: NDArray[np.uint8], image: Volume, min_tumour_ml: floa
     return kept
 
 
-RECIPES: Final[dict[str, Builder[Any]]] = {}
+def kidney_slices(weights: Weights, settings: KidneySettings, device: str) -> SliceStage:
+    """Recipe kidney-ct-small: slice by slice; of a volume the two largest parts are the kidneys."""
+    network = Compact(CompactUNet(inputs=1, outputs=2), weights, device, mirrored=True)
+    return SliceStage(network, lambda labels, image: slices_told(labels, image, settings))
+
+
+def slices_told(labels: Labels, image: Volume, settings: KidneySettings) -> Found:
+    """Name labels 1 kidney and 2 tumour on the source grid; a picture does not say which side is which."""
+    if image.stack.text("windowed"):
+        return told(labels, image, UNSIDED)
+    oriented = image.oriented("SPL")
+    organs = largest_parts(turned(oriented, labels), 2, LEAST_PART)
+    return kidneys_told(oriented.restore(by_side(organs, oriented.array > BODY_HU)), image, settings)
+
+
+def by_side(organs: Labels, body: NDArray[np.bool_]) -> Labels:
+    """(z, y, x) labels 1 kidney, 2 tumour -> the four labels: each part by the half of the body that it lies in."""
+    columns = np.arange(organs.shape[2])
+    middle = float((body.sum(axis=(0, 1)) * columns).sum() / max(int(body.sum()), 1))
+    parts, count = ndimage.label(organs > 0)
+    centres = ndimage.center_of_mass(organs > 0, parts, range(1, count + 1))
+    left = np.array([False, *(centre[2] > middle for centre in centres)])[parts]
+    return np.where(organs > 0, 2 * organs - 1 + left, 0).astype(np.uint8)
+
+
+RECIPES: Final[dict[str, Builder[Any]]] = {"kidney-ct-small": kidney_slices}
 """Recipes of one entry for the whole task; the published cascade has an entry per role of ROLES."""

@@ -7,12 +7,15 @@ from typing import Any, ClassVar, Final
 
 from pydantic import Field
 
-from dicom_node.pipeline import Code, Model, Pipeline, Segment, Settings, Stack, Volume, Weights
+from dicom_node.pipeline import Code, Found, Model, Pipeline, Segment, Settings, Stack, Volume, Weights
+from pipelines.compact import Compact
 from pipelines.headers import refuse_ct
+from pipelines.networks.unet import CompactUNet
 from pipelines.published.runner import Network
 from pipelines.published.volumes import LiverStage
 from pipelines.published_recipes import published
 from pipelines.recipes import Builder, build
+from pipelines.slicewise import Labels, SliceStage, largest_parts
 from pipelines.volumetry import STRUCTURE, refuse_coarse, told
 
 LIVER: Final = Segment(1, "liver", STRUCTURE, Code("10200004", "SCT", "Liver"), (180, 90, 70))
@@ -44,9 +47,20 @@ class LiverCT(Pipeline):
         return build(self.name, RECIPES, weights, self.settings, device)
 
 
+def liver_slices(weights: Weights, settings: LiverSettings, device: str) -> SliceStage:  # noqa: ARG001  # as every recipe's
+    """Recipe liver-ct-small: slice by slice; of a volume the largest part is the liver."""
+    network = Compact(CompactUNet(inputs=1, outputs=1), weights, device)
+    return SliceStage(network, lambda labels, image: liver_told(largest_parts(labels, 1), image))
+
+
 def liver_stage(network: Network, settings: LiverSettings) -> LiverStage:  # noqa: ARG001  # as every recipe's
     """Recipe LiverSeg: one pass over the whole stack at 5 mm."""
-    return LiverStage(network, lambda labels, image: told(labels, image, (LIVER,), mean_hu=True))
+    return LiverStage(network, liver_told)
 
 
-RECIPES: Final[dict[str, Builder[Any]]] = {"LiverSeg": published(liver_stage)}
+def liver_told(labels: Labels, image: Volume) -> Found:
+    """Name and measure the liver."""
+    return told(labels, image, (LIVER,), mean_hu=True)
+
+
+RECIPES: Final[dict[str, Builder[Any]]] = {"liver-ct-small": liver_slices, "LiverSeg": published(liver_stage)}

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Final
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 
 from dicom_node.pipeline import (
@@ -26,10 +27,13 @@ from dicom_node.pipeline import (
     Stack,
     Weights,
 )
+from pipelines.compact import Compact
 from pipelines.headers import SCHEME, blanked, texts
-from pipelines.photographs import Polyps, sampled
+from pipelines.networks.lite_unet import LiteUNet
+from pipelines.photographs import Polyps, fields, sampled
 from pipelines.published.polyp import LOGIT, PolypStage
-from pipelines.published.runner import Network
+from pipelines.published.runner import Floats, Network
+from pipelines.published.stages import Batch
 from pipelines.published_recipes import published
 from pipelines.recipes import Builder, build
 from pipelines.volumetry import ABNORMALITY, NO_UNIT
@@ -86,6 +90,31 @@ class PolypES(Pipeline):
         return build(self.name, RECIPES, weights, self.settings, device)
 
 
+class SmallPolyps(PolypStage):
+    """Recipe polyp-es-small: the picture without its border, in a smaller square, red first."""
+
+    size: ClassVar[int] = 224
+
+    def prepare(self, image: Photograph, previous: Found | None) -> Batch:  # noqa: ARG002  # the only stage
+        """Return one input (1, 3, size, size), -1 .. 1, per picture."""
+        seen = fields(image.pictures)
+        squares = [squared(field.of(one), self.size) for field, one in zip(seen, image.pictures, strict=True)]
+        return Batch(tuple(one[None] for one in squares), seen)
+
+
+def squared(picture: NDArray[np.uint8], size: int) -> Floats:
+    """(rows, columns, 3) -> (3, size, size), -1 .. 1."""
+    square = cv2.resize(picture, (size, size), interpolation=cv2.INTER_AREA)
+    return np.ascontiguousarray(square.transpose(2, 0, 1) / np.float32(127.5) - np.float32(1))
+
+
+def small_stage(weights: Weights, settings: PolypSettings, device: str) -> SmallPolyps:
+    """Recipe polyp-es-small."""
+    network = Compact(LiteUNet(inputs=3, outputs=1), weights, device, mirrored=True)
+    cut = 0.5 if settings.threshold is None else settings.threshold
+    return SmallPolyps(network, lambda polyps, image: told(polyps, image, settings), math.log(cut / (1 - cut)))
+
+
 def polyp_stage(network: Network, settings: PolypSettings) -> PolypStage:
     """Recipe PolypDet."""
     logit = LOGIT if settings.threshold is None else math.log(settings.threshold / (1 - settings.threshold))
@@ -124,4 +153,4 @@ def described(stack: Stack, pattern: str) -> str | None:
     return None
 
 
-RECIPES: Final[dict[str, Builder[Any]]] = {"PolypDet": published(polyp_stage)}
+RECIPES: Final[dict[str, Builder[Any]]] = {"polyp-es-small": small_stage, "PolypDet": published(polyp_stage)}

@@ -5,10 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar, Final
 
+import cv2
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 
 from dicom_node.pipeline import Classification, Code, Found, Model, Pipeline, Radiograph, Settings, Stack, Weights
+from pipelines.compact import Compact
 from pipelines.headers import SCHEME, refuse_radiograph, texts
+from pipelines.networks.classifier import CompactClassifier
+from pipelines.pictures import standardised
 from pipelines.published.runner import Floats, Network
 from pipelines.published.view import CLASSES, ViewStage
 from pipelines.published_recipes import published
@@ -21,6 +27,9 @@ ANSWERS: Final = {
     "other": Code("OTHER_VIEW", SCHEME, "Other view"),
     "uncertain": Code("64957009", "SCT", "Uncertain"),
 }
+VIEWS: Final = ("frontal", "lateral", "other")  # the compact network's classes
+COMPACT_SIZE: Final = 128
+WIDTHS: Final = (16, 32, 64, 96)
 VALUES: Final = {"PA": "frontal", "lateral": "lateral", "other": "other"}
 CLAIMS: Final = {
     **dict.fromkeys(("PA", "AP"), "frontal"),
@@ -64,13 +73,53 @@ class ViewCXR(Pipeline):
         return build(self.name, RECIPES, weights, self.settings, device)
 
 
+class Views:
+    """Recipe view-cxr-small: the picture pressed into a square, judged with its mirror image."""
+
+    def __init__(self, weights: Weights, settings: ViewSettings, device: str) -> None:
+        self.settings = settings
+        network = CompactClassifier(inputs=1, classes=len(VIEWS), widths=WIDTHS)
+        self.network = Compact(network, weights, device, mirrored=True)
+
+    def prepare(self, image: Radiograph, previous: Found | None) -> Floats:  # noqa: ARG002  # the only stage
+        """Return the standardised square, (1, 1, size, size)."""
+        return standardised(pressed(image.picture))[None, None]
+
+    def infer(self, batch: Floats) -> Floats:
+        """Return the probabilities in order of VIEWS, (3,)."""
+        logits = self.network(batch)[0]
+        raised = np.exp(logits - logits.max())
+        return np.asarray(raised / raised.sum(), np.float32)
+
+    def finish(self, output: Floats, image: Radiograph) -> Found:
+        """Name the likeliest view, or say that it is uncertain."""
+        best = int(output.argmax())
+        probability = float(output[best])
+        detail = f"the network says {VIEWS[best]}, probability {probability:.2f}"
+        return (
+            answered(
+                VIEWS[best] if probability >= self.settings.threshold else "uncertain", probability, detail, image
+            ),
+        )
+
+
+def pressed(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """(rows, columns) -> (COMPACT_SIZE, COMPACT_SIZE), the aspect not kept: how a picture was cut tells no view."""
+    size = (COMPACT_SIZE, COMPACT_SIZE)
+    return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def answered(value: str, probability: float, detail: str, image: Radiograph) -> Classification:
+    """Put an answer beside what the header says."""
+    claim, _ = ViewCXR().claim(image.stack)
+    return Classification("view", QUESTION, value, ANSWERS[value], probability, detail, claim)
+
+
 def view_stage(network: Network, settings: ViewSettings) -> ViewStage:
     """Recipe ViewCls: PA, lateral or other."""
 
     def tell(probabilities: Floats, image: Radiograph) -> Found:
-        claim, _ = ViewCXR().claim(image.stack)
-        value, probability, detail = judged(probabilities, image.stack, settings.threshold)
-        return (Classification("view", QUESTION, value, ANSWERS[value], probability, detail, claim),)
+        return (answered(*judged(probabilities, image.stack, settings.threshold), image),)
 
     return ViewStage(network, tell)
 
@@ -90,4 +139,4 @@ def judged(probabilities: Floats, stack: Stack, threshold: float) -> tuple[str, 
     return VALUES[CLASSES[best]], probability, detail
 
 
-RECIPES: Final[dict[str, Builder[Any]]] = {"ViewCls": published(view_stage)}
+RECIPES: Final[dict[str, Builder[Any]]] = {"view-cxr-small": Views, "ViewCls": published(view_stage)}

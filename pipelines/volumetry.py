@@ -22,6 +22,8 @@ HOUNSFIELD: Final = Code("[hnsf'U]", "UCUM", "Hounsfield unit")
 def told(labels: NDArray[np.uint8], image: Volume, segments: tuple[Segment, ...], *, mean_hu: bool = False) -> Found:
     """Name and measure labels (slices, rows, columns) on the source grid; an absent segment has no measurement."""
     found: list[Finding] = [Segmentation(labels, segments)]
+    if image.stack.text("windowed"):
+        return (*found, Remark("a picture has neither size nor Hounsfield units: nothing was measured"))
     millilitres = abs(float(np.linalg.det(image.affine[:3, :3]))) / 1000
     for segment in segments:
         mask = labels == segment.label

@@ -18,7 +18,7 @@ from dicom_node.pipeline import (
     WeightsError,
 )
 from pipelines.black_blood_mr import BlackBloodMR, BlackBloodSettings, black_blood_stage
-from pipelines.brain_mr import BrainMR, BySequence, sequence_of
+from pipelines.brain_mr import BrainMR, BySequence, brain_stage, sequence_of
 from pipelines.liver_ct import LiverCT, LiverSettings, liver_stage
 from pipelines.view_cxr import ViewCXR, judged, view_stage
 from tests.pipelines.support import chest, radiograph, stack
@@ -90,12 +90,14 @@ def test_the_brain_comes_back_on_its_voxels(
     steps: tuple[float, float, float], kind: Any, facts: dict[str, Any]
 ) -> None:
     volume = ellipsoid(200, 0, steps, **facts)
-    proved(Model([BySequence({kind: lambda slices: slices - np.float32(0.4)})])(volume), volume, 0.93)
+    proved(
+        Model([BySequence({kind: brain_stage(lambda slices: slices - np.float32(0.4), kind)})])(volume), volume, 0.93
+    )
 
 
 def test_a_sequence_without_weights_is_named() -> None:
     with pytest.raises(WeightsError, match="no weights for t1"):
-        Model([BySequence({"mra": lambda slices: slices})])(ellipsoid(1, 0, STEPS[0], **T1))
+        Model([BySequence({"mra": brain_stage(lambda slices: slices, "mra")})])(ellipsoid(1, 0, STEPS[0], **T1))
     with pytest.raises(RefusalError, match="neither"):
         Model([BySequence({})])(ellipsoid(1, 0, STEPS[0], Modality="MR"))
 
