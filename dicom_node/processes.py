@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import threading
+import warnings
 from collections.abc import Callable, Mapping
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
@@ -28,8 +29,11 @@ def set_up_log(config: Config) -> None:
     """Send log lines to standard error, each with its time, level and process."""
     line = "%(asctime)s %(levelname)s %(processName)s %(name)s: %(message)s"
     logging.basicConfig(level=config.log.level, format=line, force=True)
-    for library in ("pynetdicom", "pydicom", "alembic", "sqlalchemy", "highdicom"):
-        logging.getLogger(library).setLevel(logging.WARNING)  # below that they may print what objects hold
+    for library in ("alembic", "sqlalchemy"):
+        logging.getLogger(library).setLevel(logging.WARNING)
+    for library in ("pynetdicom", "pydicom", "highdicom"):
+        logging.getLogger(library).setLevel(logging.ERROR)  # below that they may print what objects hold
+    warnings.simplefilter("ignore")  # pydicom quotes a malformed value in one, be it a birth date
 
 
 def start(
