@@ -133,7 +133,8 @@ class House:
         return path
 
     def _environment(self) -> dict[str, str]:
-        return {**os.environ, "PYTHONPATH": str(_HERE / "clock"), "FAULTS_CLOCK": str(self._clock)}
+        path = os.pathsep.join(filter(None, [str(_HERE / "clock"), os.environ.get("PYTHONPATH", "")]))
+        return {**os.environ, "PYTHONPATH": path, "FAULTS_CLOCK": str(self._clock)}
 
     @property
     def port(self) -> int:

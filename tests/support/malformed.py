@@ -177,7 +177,8 @@ def _with_tail(tail: bytes) -> tuple[bytes, str]:
 
 
 def _object(values: dict[str, object]) -> tuple[bytes, str]:
-    dataset = ct_slice(generate_uid(), generate_uid())
+    study, series = (generate_uid(entropy_srcs=[word, str(values)]) for word in ("study", "series"))
+    dataset = ct_slice(study, series)
     uid = str(dataset.SOPInstanceUID)
     raw = {keyword: value for keyword, value in values.items() if isinstance(value, str)}
     for keyword, value in values.items():
