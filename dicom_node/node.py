@@ -71,9 +71,11 @@ class Node:
         """Watch over the parts until `stop` is called from another thread or a signal handler."""
         while not self._stopped.is_set():
             connections = {part.connection: part for part in self._parts if part.connection is not None}
-            for ended in wait([self._wake_up, *connections]):
-                if not self._stopped.is_set() and ended in connections:
-                    self._restart(connections[ended])
+            absent = [part for part in self._parts if part.connection is None]  # could not even be begun
+            ended = wait([self._wake_up, *connections], 0 if absent else None)
+            for part in (*absent, *(connections[one] for one in ended if one in connections)):
+                if not self._stopped.is_set():
+                    self._restart(part)
         self._end_all()
 
     def stop(self) -> None:
@@ -91,8 +93,11 @@ class Node:
         return part.process.pid if part.process is not None else None
 
     def _start(self, part: _Part) -> None:
-        part.process, part.connection = start(part.name, part.module, self._config)
         part.started_at = time.monotonic()
+        try:
+            part.process, part.connection = start(part.name, part.module, self._config)
+        except OSError as error:  # no memory for a process, or it was killed as it began
+            raise BootError(f"the {part.name} cannot start: {error.strerror}") from error
         if not part.connection.poll(_BOOT_S):
             part.process.kill()  # its connection ends, so that it is started again
             raise BootError(f"the {part.name} was not ready within {_BOOT_S:g} s")

@@ -42,6 +42,7 @@ def start(
     """Start a process that runs a module; return it and our end of the pipe whose other end `attached` returns there.
 
     `environment` is added to ours where it does not say so itself. Its standard input is open for as long as we live.
+    Raises OSError where the process could not begin.
     """
     ours, theirs = Pipe()
     with theirs:
@@ -53,7 +54,12 @@ def start(
             pass_fds=[theirs.fileno()],
             env={**environment, **os.environ, "PYTHONPATH": path},
         )
-    ours.send(config)
+    try:
+        ours.send(config)
+    except OSError:  # it was killed as it began
+        process.kill()
+        process.wait()
+        raise
     return process, ours
 
 
