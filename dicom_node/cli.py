@@ -1,4 +1,4 @@
-"""The command line: `dicom-node serve | work | demo | check | explain | run | send | status | retry | weights`."""
+"""The command line: `dicom-node serve | work | demo | check | explain | run | send | status | retry | ...`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import typer
 from rich.console import Console
 
 from dicom_node import check as checking
-from dicom_node import cli_weights
+from dicom_node import cli_train, cli_weights
 from dicom_node import explain as explaining
 from dicom_node import status as status_of
 from dicom_node.catalog import Catalog
@@ -34,6 +34,8 @@ app = typer.Typer(
     help="A DICOM network node that puts imaging AI behind a PACS. Not a medical device.",
 )
 app.add_typer(cli_weights.app, name="weights")
+app.command()(cli_train.train)
+app.command()(cli_train.evaluate)
 _out = Console()
 
 ConfigPath = Annotated[Path, typer.Option("--config", "-c", help="The configuration file.")]

@@ -67,6 +67,7 @@ class Classification:
     probability: float  # of the answer, 0..1
     detail: str = ""  # e.g. "9 of 9 slices voted enhanced"
     claim: str = ""  # what the header says to the same question, "" where it says nothing
+    scores: tuple[tuple[str, float], ...] = ()  # each answer's probability as the network gave it, also when uncertain
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from dicom_node.findings import Findings, Segmentation
 from dicom_node.images import Image, Stack, Volume
 from dicom_node.imaging import is_plain, read_image, read_plain, write_labels
 from dicom_node.infer.engine import Engine
+from dicom_node.pipeline import Pipeline
 from dicom_node.results import Request, encode
 
 DEFAULTS = Path(__file__).parents[1] / "config.toml"
@@ -41,31 +42,48 @@ class Loaded:
         self._engine.load(name)
         self.name = name
         self.pipeline = self._engine.pipeline(name)
+        self.weights = self._engine.weights(name)  # catalogue entries by role
 
-    def predict(self, path: str | Path) -> Prediction:
-        """Run on a DICOM file, a folder of one series, a NIfTI file or a picture.
+    def predict(self, source: str | Path | Stack) -> Prediction:
+        """Run on a DICOM file, a folder of one series, a NIfTI file, a picture, or a stack; raises as `read_for`.
 
         Raises:
-            ObjectError: nothing at the path can be read, or several stacks there could be meant.
-            RefusalError: the pipeline declines what is there; a file without a DICOM header is not asked about.
             ModelError: the model raised.
         """
-        where = Path(path)
-        if is_plain(where):
-            image = read_plain(where, self.pipeline.takes)
-            return Prediction(image, self._engine.apply(self.name, image))
-        stacks = list(stacks_at(where))
-        accepted = [stack for stack in stacks if not self.pipeline.refuse(stack)] or stacks
-        if len(accepted) > 1:
-            raise ObjectError(str(path), f"holds {len(accepted)} stacks; name a folder or file of one")
-        return self.predict_stack(accepted[0])
-
-    def predict_stack(self, stack: Stack) -> Prediction:
-        """Run on one stack; raises as `predict` does."""
-        if reason := self.pipeline.refuse(stack):
-            raise RefusalError(reason)
-        image = read_image(self.pipeline.sample(stack), self.pipeline.takes)
+        image = read_for(self.pipeline, source)
         return Prediction(image, self._engine.apply(self.name, image))
+
+
+def read_for(pipeline: Pipeline, source: str | Path | Stack) -> Image:
+    """Read a DICOM file, a folder of one series, a NIfTI file, a picture, or a stack as a pipeline takes it.
+
+    Raises:
+        ObjectError: nothing there can be read, or several stacks there could be meant.
+        RefusalError: the pipeline declines what is there; a file without a DICOM header is not asked about.
+    """
+    if not isinstance(source, Stack):
+        path = Path(source)
+        if is_plain(path):
+            return _plain(pipeline, path)
+        source = _only_stack(pipeline, path)
+    if reason := pipeline.refuse(source):
+        raise RefusalError(reason)
+    return read_image(pipeline.sample(source), pipeline.takes)
+
+
+def _plain(pipeline: Pipeline, path: Path) -> Image:
+    image = read_plain(path, pipeline.takes)
+    if image.stack.text("windowed") and not pipeline.takes_windowed:
+        raise RefusalError(f"{path.name} is a picture; {pipeline.name} needs the scanner's own numbers, DICOM or NIfTI")
+    return image
+
+
+def _only_stack(pipeline: Pipeline, path: Path) -> Stack:
+    stacks = list(stacks_at(path))
+    accepted = [stack for stack in stacks if not pipeline.refuse(stack)] or stacks
+    if len(accepted) > 1:
+        raise ObjectError(str(path), f"holds {len(accepted)} stacks; name a folder or file of one")
+    return accepted[0]
 
 
 def load(name: str, weights: str | Mapping[str, str] = "", device: str = "cpu", **settings: Any) -> Loaded:
@@ -77,12 +95,21 @@ def load(name: str, weights: str | Mapping[str, str] = "", device: str = "cpu", 
         device: torch's name of the device.
         settings: the pipeline's own settings.
     """
-    defaults = load_config(DEFAULTS)
-    section = defaults.pipelines.get(name)
+    return load_from(load_config(DEFAULTS), name, weights, device=device, **settings)
+
+
+def load_from(config: Config, name: str, weights: str | Mapping[str, str] = "", **changes: Any) -> Loaded:
+    """Return a pipeline of a configuration, ready to run, with other weights or settings where they are given."""
+    return Loaded(with_changes(config, name, weights, **changes), name)
+
+
+def with_changes(config: Config, name: str, weights: str | Mapping[str, str] = "", **changes: Any) -> Config:
+    """Return a configuration of one pipeline alone, changed; it need not have had a section for it."""
+    section = config.pipelines.get(name)
     values = section.model_dump() if section else {}
-    changed = {**values, **settings, "device": device, **({"weights": weights} if weights else {})}
-    document = {"folder": defaults.folder, "weights": defaults.weights, "pipelines": {name: changed}}
-    return Loaded(Config.model_validate(document), name)
+    changed = {**values, **changes, **({"weights": weights} if weights else {})}
+    document = {"folder": config.folder, "weights": config.weights, "pipelines": {name: changed}}
+    return Config.model_validate(document)
 
 
 def run_to_files(config: Config, name: str, path: Path, out: Path) -> Iterator[Path]:

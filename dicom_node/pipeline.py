@@ -102,6 +102,7 @@ class Pipeline(ABC):
     title: ClassVar[str]  # for people, e.g. "Contrast enhancement of CT"
     takes: ClassVar[Takes]
     settings_type: ClassVar[type[Settings]] = Settings
+    takes_windowed: ClassVar[bool] = False  # of volumes: whether a picture of one slice, windowed to 8 bits, will do
     needs_weights: ClassVar[bool] = True  # False for an algorithm that has no tensors
 
     def __init__(self, settings: Mapping[str, Any] | None = None) -> None:

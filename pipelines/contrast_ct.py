@@ -79,14 +79,14 @@ class ContrastCT(Pipeline):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Sampled:
-    """The slices that the network sees, and how many were looked at to find them."""
+    """The slices that the network sees, and which of them show chest."""
 
-    slices: NDArray[np.float32]  # (n, windows, size, size); n may be 0
-    looked_at: int
+    slices: NDArray[np.float32]  # (n, windows, size, size)
+    chest: NDArray[np.bool_]  # (n,)
 
 
 class ChestSlices:
-    """Recipe contrast-ct-small: a few slices over the stack, each judged alone, probabilities averaged."""
+    """Recipe contrast-ct-small: a few slices over the stack, each judged alone, the chest's probabilities averaged."""
 
     def __init__(self, weights: Weights, settings: ContrastSettings, device: str) -> None:
         self.settings = settings
@@ -94,29 +94,24 @@ class ChestSlices:
         self.network = fill(CompactClassifier(inputs=3, classes=1), weights, device)
 
     def prepare(self, image: Volume, previous: Found | None) -> Sampled:  # noqa: ARG002  # the only stage
-        """Pick the slices that show chest among those sampled."""
+        """Sample the stack."""
         oriented = image.oriented("SPL")
         spacing_mm = oriented.spacing_mm[1:]
         sampled = spread(oriented.array, self.settings.slices)
-        chest = shows_chest(sampled, spacing_mm, self.settings)
-        squares = [windowed(resampled(hu, spacing_mm)) for hu in sampled[chest]]
-        empty = np.zeros((0, 3, 1, 1), np.float32)
-        return Sampled(np.stack(squares) if squares else empty, len(sampled))
+        squares = [windowed(resampled(hu, spacing_mm)) for hu in sampled]
+        return Sampled(np.stack(squares), shows_chest(sampled, spacing_mm, self.settings))
 
-    def infer(self, batch: Sampled) -> tuple[NDArray[np.float32], int]:
-        """Return each chest slice's probability of enhancement, (n,), and the number sampled."""
-        if not len(batch.slices):
-            return np.zeros(0, np.float32), batch.looked_at
+    def infer(self, batch: Sampled) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        """Return each slice's probability of enhancement, (n,), mirror-averaged, and which show chest."""
         with torch.inference_mode():
             slices = torch.from_numpy(batch.slices).to(self.device)
             logits: Tensor = self.network(slices) + self.network(slices.flip(-1))
         probabilities = torch.sigmoid(logits[:, 0] / 2).cpu().numpy()
-        return np.asarray(probabilities, np.float32), batch.looked_at
+        return np.asarray(probabilities, np.float32), batch.chest
 
-    def finish(self, output: tuple[NDArray[np.float32], int], image: Volume) -> Found:
+    def finish(self, output: tuple[NDArray[np.float32], NDArray[np.bool_]], image: Volume) -> Found:
         """Average the slices."""
-        probabilities, looked_at = output
-        return told(probabilities, looked_at, image, self.settings)
+        return told(*output, image, self.settings)
 
 
 def enhance_stage(network: Network, settings: ContrastSettings) -> EnhanceStage:
@@ -125,29 +120,32 @@ def enhance_stage(network: Network, settings: ContrastSettings) -> EnhanceStage:
     def tell(probabilities: Floats, image: Volume) -> Found:
         oriented = image.oriented("SPL")
         chest = shows_chest(spread(oriented.array, settings.slices), oriented.spacing_mm[1:], settings)
-        return told(probabilities[chest, CLASSES.index("enhanced")], len(chest), image, settings)
+        return told(probabilities[:, CLASSES.index("enhanced")], chest, image, settings)
 
     return EnhanceStage(network, tell, settings.slices)
 
 
-def told(probabilities: NDArray[np.float32], looked_at: int, image: Volume, settings: ContrastSettings) -> Found:
+def told(
+    probabilities: NDArray[np.float32], chest: NDArray[np.bool_], image: Volume, settings: ContrastSettings
+) -> Found:
     """Average the chest slices; outside the chest, or between the thresholds, the answer is uncertain.
 
-    `probabilities` of enhancement are (n,), one for each slice that shows chest among those `looked_at`.
+    `probabilities` of enhancement and `chest` are (n,), one for each sampled slice.
     """
     claim, _ = read_claim(image.stack, settings.enhanced_pattern, settings.non_enhanced_pattern)
-    if len(probabilities) < max(1.0, settings.chest_slices * looked_at):
-        seen = f"{len(probabilities)} of {looked_at} sampled slices show lung"
+    found = int(chest.sum())
+    if found < max(1.0, settings.chest_slices * len(chest)):
+        seen = f"{found} of {len(chest)} sampled slices show lung"
         outside = Remark(f"outside the trained body region (chest): {seen}")
-        return _answer("uncertain", 0.5, seen, claim), outside
-    mean = float(probabilities.mean())
-    votes = int((probabilities >= 0.5).sum())
-    detail = f"{votes} of {len(probabilities)} slices voted enhanced, mean probability {mean:.2f}"
+        return _answer("uncertain", 0.5, seen, claim, float(probabilities.mean())), outside
+    mean = float(probabilities[chest].mean())
+    votes = int((probabilities[chest] >= 0.5).sum())
+    detail = f"{votes} of {found} slices voted enhanced, mean probability {mean:.2f}"
     if mean >= settings.enhanced_at:
-        return (_answer("enhanced", mean, detail, claim),)
+        return (_answer("enhanced", mean, detail, claim, mean),)
     if mean <= settings.non_enhanced_at:
-        return (_answer("non-enhanced", 1 - mean, detail, claim),)
-    return (_answer("uncertain", max(mean, 1 - mean), detail, claim),)
+        return (_answer("non-enhanced", 1 - mean, detail, claim, mean),)
+    return (_answer("uncertain", max(mean, 1 - mean), detail, claim, mean),)
 
 
 def shows_chest(
@@ -165,8 +163,9 @@ def spread(slices: NDArray[np.float32], count: int) -> NDArray[np.float32]:
     return np.asarray(slices[chosen], np.float32)
 
 
-def _answer(value: str, probability: float, detail: str, claim: str) -> Classification:
-    return Classification("contrast", QUESTION, value, ANSWERS[value], probability, detail, claim)
+def _answer(value: str, probability: float, detail: str, claim: str, enhanced: float) -> Classification:
+    scores = (("enhanced", enhanced), ("non-enhanced", 1 - enhanced))
+    return Classification("contrast", QUESTION, value, ANSWERS[value], probability, detail, claim, scores)
 
 
 RECIPES: Final[dict[str, Builder[Any]]] = {"contrast-ct-small": ChestSlices, "EnhanceCls": published(enhance_stage)}

@@ -73,6 +73,7 @@ class KidneyTumorCT(Pipeline):
     version: ClassVar[str] = "1.0.0"
     title: ClassVar[str] = "Kidneys and kidney tumours of CT"
     takes = Volume
+    takes_windowed: ClassVar[bool] = True
     settings_type = KidneySettings
     settings: KidneySettings
 

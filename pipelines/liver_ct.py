@@ -35,6 +35,7 @@ class LiverCT(Pipeline):
     version: ClassVar[str] = "1.0.0"
     title: ClassVar[str] = "Liver of abdominal CT"
     takes = Volume
+    takes_windowed: ClassVar[bool] = True
     settings_type = LiverSettings
     settings: LiverSettings
 

@@ -96,11 +96,9 @@ class Views:
         best = int(output.argmax())
         probability = float(output[best])
         detail = f"the network says {VIEWS[best]}, probability {probability:.2f}"
-        return (
-            answered(
-                VIEWS[best] if probability >= self.settings.threshold else "uncertain", probability, detail, image
-            ),
-        )
+        value = VIEWS[best] if probability >= self.settings.threshold else "uncertain"
+        scores = tuple((name, float(one)) for name, one in zip(VIEWS, output, strict=True))
+        return (answered(value, probability, detail, image, scores),)
 
 
 def pressed(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -109,17 +107,20 @@ def pressed(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def answered(value: str, probability: float, detail: str, image: Radiograph) -> Classification:
+def answered(
+    value: str, probability: float, detail: str, image: Radiograph, scores: tuple[tuple[str, float], ...]
+) -> Classification:
     """Put an answer beside what the header says."""
     claim, _ = ViewCXR().claim(image.stack)
-    return Classification("view", QUESTION, value, ANSWERS[value], probability, detail, claim)
+    return Classification("view", QUESTION, value, ANSWERS[value], probability, detail, claim, scores)
 
 
 def view_stage(network: Network, settings: ViewSettings) -> ViewStage:
     """Recipe ViewCls: PA, lateral or other."""
 
     def tell(probabilities: Floats, image: Radiograph) -> Found:
-        return (answered(*judged(probabilities, image.stack, settings.threshold), image),)
+        scores = tuple((VALUES[name], float(one)) for name, one in zip(CLASSES, probabilities, strict=True))
+        return (answered(*judged(probabilities, image.stack, settings.threshold), image, scores),)
 
     return ViewStage(network, tell)
 

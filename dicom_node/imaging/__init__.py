@@ -4,7 +4,7 @@ from dicom_node.images import Image, Photograph, Stack, Takes, Volume
 from dicom_node.imaging.files import dicom_files
 from dicom_node.imaging.headers import facts_of
 from dicom_node.imaging.photograph import read_photograph
-from dicom_node.imaging.plain import is_plain, read_plain, write_labels
+from dicom_node.imaging.plain import is_plain, read_labels, read_plain, write_labels
 from dicom_node.imaging.radiograph import read_radiograph
 from dicom_node.imaging.stacks import Split, split, stack_id
 from dicom_node.imaging.volume import read_volume
@@ -15,6 +15,7 @@ __all__ = [
     "facts_of",
     "is_plain",
     "read_image",
+    "read_labels",
     "read_photograph",
     "read_plain",
     "read_radiograph",

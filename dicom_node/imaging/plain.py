@@ -23,16 +23,21 @@ def is_plain(path: Path) -> bool:
 
 
 def read_plain(path: Path, takes: Takes) -> Image:
-    """Read a NIfTI file as a Volume in LPS, or a picture as a Radiograph or a Photograph.
+    """Read a NIfTI file as a Volume in LPS, or a picture as what is taken.
+
+    A picture given to a model of volumes is one slice, its window already applied: 0 to 255, not Hounsfield units; its
+    stack's fact `windowed` is "8 bit".
 
     Raises:
         ObjectError: the file cannot be read, or is no image of the kind that is taken.
     """
-    wanted = _VOLUMES if takes is Volume else _PICTURES
+    wanted = (*_VOLUMES, *_PICTURES) if takes is Volume else _PICTURES
     if not path.name.lower().endswith(wanted):
         raise ObjectError(str(path), f"is not what this model takes: {' '.join(wanted)}")
-    if takes is Volume:
+    if path.name.lower().endswith(_VOLUMES):
         return _volume(path)
+    if takes is Volume:
+        return _slice(path)
     return _photograph(path) if takes is Photograph else _radiograph(path)
 
 
@@ -49,6 +54,13 @@ def _volume(path: Path) -> Volume:
     affine[:3, 3] = image.GetOrigin()
     array = np.asarray(SimpleITK.GetArrayFromImage(image), np.float32)
     return Volume(array, affine, "", _stack(path, "volume", slices=len(array)))
+
+
+def _slice(path: Path) -> Volume:
+    """Return one axial slice of unknown size, as a CT viewer shows it: 1 mm, patient's left at the right."""
+    affine = np.array([[0, 0, 1, 0], [0, 1, 0, 0], [1, 0, 0, 0], [0, 0, 0, 1]], float)
+    stack = _stack(path, "volume", slices=1).with_facts(windowed="8 bit")
+    return Volume(_picture(path, cv2.IMREAD_GRAYSCALE)[None].astype(np.float32), affine, "", stack)
 
 
 def _radiograph(path: Path) -> Radiograph:
@@ -79,9 +91,26 @@ def _stack(path: Path, kind: str, **facts: FactValue) -> Stack:
 
 def write_labels(labels: NDArray[Any], volume: Volume, path: Path) -> None:
     """Write a label map (slices, rows, columns) on a volume's grid as NIfTI."""
-    image = SimpleITK.GetImageFromArray(labels.astype(np.uint8))
+    SimpleITK.WriteImage(_on_grid(labels.astype(np.uint8), volume), str(path))
+
+
+def read_labels(path: Path, volume: Volume) -> NDArray[np.uint8]:
+    """Read a label map in the space of a volume, nearest neighbour: (slices, rows, columns) on the volume's grid."""
+    try:
+        image = SimpleITK.ReadImage(str(path), SimpleITK.sitkUInt8)
+    except RuntimeError as error:
+        raise ObjectError(str(path), "cannot be read as a label volume") from error
+    if image.GetDimension() != 3:
+        raise ObjectError(str(path), f"has {image.GetDimension()} axes, 3 are needed")
+    grid = _on_grid(np.zeros(volume.array.shape, np.uint8), volume)
+    placed = SimpleITK.Resample(image, grid, SimpleITK.Transform(), SimpleITK.sitkNearestNeighbor, 0)
+    return np.asarray(SimpleITK.GetArrayFromImage(placed), np.uint8)
+
+
+def _on_grid(array: NDArray[np.uint8], volume: Volume) -> SimpleITK.Image:
+    image = SimpleITK.GetImageFromArray(array)
     spacing = volume.spacing_mm[::-1]
     image.SetSpacing(spacing)
     image.SetDirection((volume.affine[:3, 2::-1] / np.array(spacing)).ravel().tolist())
     image.SetOrigin(volume.affine[:3, 3].tolist())
-    SimpleITK.WriteImage(image, str(path))
+    return image

@@ -56,7 +56,7 @@ class Engine:
         if reason := self.pipeline(name).refuse(stack):
             return reason
         try:
-            self._entries(name)
+            self.weights(name)
         except WeightsError as error:
             return f"not run: {error}"
         return ""
@@ -89,22 +89,7 @@ class Engine:
         frames = tuple(one.number for one in image.stack.frames if one.number) if isinstance(image, Photograph) else ()
         return Findings(pipeline.name, pipeline.version, loaded.weights, settings, found, frames)
 
-    def _section(self, name: str) -> PipelineSection:
-        try:
-            return self._config.pipelines[name]
-        except KeyError:
-            raise ConfigError(f"no [pipelines.{name}] in the configuration") from None
-
-    def _model(self, name: str) -> _Loaded:
-        if name not in self._loaded:
-            weights = self._entries(name)
-            for entry in weights.values():
-                entry.verify()
-            model = self.pipeline(name).load(weights, self._section(name).device)
-            self._loaded[name] = _Loaded(model, {entry.name: entry.sha256 for entry in weights.values()})
-        return self._loaded[name]
-
-    def _entries(self, name: str) -> dict[str, Weights]:
+    def weights(self, name: str) -> dict[str, Weights]:
         """Return a section's catalogue entries by role, unread; raises WeightsError when one is missing."""
         section = self._section(name)
         if not section.weights_by_role and self.pipeline(name).needs_weights:
@@ -114,6 +99,21 @@ class Engine:
         if missing:
             raise WeightsError(f"{NO_WEIGHTS} for {name}: {missing[0]!r} is not in {self._config.weights_folder}")
         return {role: known[entry] for role, entry in section.weights_by_role.items()}
+
+    def _section(self, name: str) -> PipelineSection:
+        try:
+            return self._config.pipelines[name]
+        except KeyError:
+            raise ConfigError(f"no [pipelines.{name}] in the configuration") from None
+
+    def _model(self, name: str) -> _Loaded:
+        if name not in self._loaded:
+            weights = self.weights(name)
+            for entry in weights.values():
+                entry.verify()
+            model = self.pipeline(name).load(weights, self._section(name).device)
+            self._loaded[name] = _Loaded(model, {entry.name: entry.sha256 for entry in weights.values()})
+        return self._loaded[name]
 
 
 def _build(name: str, section: PipelineSection) -> Pipeline:

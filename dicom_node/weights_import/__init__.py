@@ -7,6 +7,7 @@ reads HDF5 (h5py), matches, converts, and writes safetensors and `catalog.toml` 
 `pipelines.published.importing.import_published` is the same call with the MI2RLNet tables and the reader filled in.
 """
 
+from dicom_node.weights_import.catalog_file import Value, append_entry, check_name
 from dicom_node.weights_import.found import FoundTensor, Reader
 from dicom_node.weights_import.importer import Card, Importer
 from dicom_node.weights_import.matching import candidates, match
@@ -19,6 +20,9 @@ __all__ = [
     "Reader",
     "TableTensor",
     "TensorTable",
+    "Value",
+    "append_entry",
     "candidates",
+    "check_name",
     "match",
 ]

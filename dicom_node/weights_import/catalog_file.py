@@ -14,7 +14,7 @@ from typing import TypeAlias
 from dicom_node.errors import WeightsError
 from dicom_node.weights_store import CATALOG
 
-Value: TypeAlias = str | datetime.date
+Value: TypeAlias = str | int | list[str] | datetime.date
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
 
 

@@ -1,36 +1,60 @@
-"""Train and measure `contrast_ct_small`: python -m pipelines.training.contrast_ct --data DIR --out DIR [--fold K].
-
-With --fold, the patients of that fifth are left out and their slices' probabilities written to out/fold.json; without,
-all are trained on and the weights written.
-"""
+"""How contrast enhancement is learnt: CT slices or stacks labelled enhanced or non-enhanced."""
 
 from __future__ import annotations
 
-import argparse
-import json
-import logging
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+import dataclasses
+from collections.abc import Iterator
+from typing import Final
 
 import cv2
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from scipy import ndimage
-from torch import Tensor, nn
-from torch.nn import functional
 
-from pipelines.ct_slices import PIXEL_MM, SIZE, resampled, windowed
+from dicom_node.images import Volume
+from pipelines.contrast_ct import ContrastSettings, spread
+from pipelines.ct_slices import SIZE, resampled, windowed
 from pipelines.networks.classifier import CompactClassifier
-from pipelines.training.data import CtSlice, folds_of, read_contrast, read_slice
-from pipelines.training.loop import Batch, Plan, export, fit
+from pipelines.published.contrast import CLASSES, EnhanceStage
+from pipelines.published.recipes import skeleton
+from pipelines.training.augment import PICTURE, Chances
+from pipelines.training.losses import class_loss, probability_loss
+from pipelines.training.task import Arrays, Random, Task
 
-log = logging.getLogger(__name__)
+BLOOD_HU: Final = 42.0  # unenhanced
+SCANNER: Final = Chances(gamma=0, noise=0.004, holes=0)  # brightness is the question: it may not change
 
-BATCH = 16
-FOLDS = 5
-SLICES_PER_EPOCH = 160
-BLOOD_HU = 42.0  # unenhanced
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Slice:
+    """One slice in the network's square."""
+
+    hu: NDArray[np.float32]  # (SIZE, SIZE)
+    blood: NDArray[np.float32] | None  # where iodine is, 0 .. 1; None in a slice without
+    enhanced: bool
+
+
+def small_samples(image: Volume, label: str) -> Iterator[Slice]:
+    """Return a stack's slices as contrast-ct-small samples them."""
+    oriented = image.oriented("SPL")
+    enhanced = label == "enhanced"
+    for plane in spread(oriented.array, ContrastSettings().slices):
+        hu = resampled(plane, oriented.spacing_mm[1:])
+        yield Slice(hu, vessels(hu) if enhanced else None, enhanced)
+
+
+def draw_small(sample: Slice, random: Random) -> Arrays:
+    """Return one changed slice, (windows, SIZE, SIZE), and whether it is enhanced.
+
+    Iodine is taken out of, or thinned in, some enhanced slices: the same patient with other blood is the pair that
+    teaches what the question is about.
+    """
+    hu, enhanced = sample.hu, sample.enhanced
+    if sample.blood is not None and random.random() < 0.7:
+        kept = random.uniform(0.0, 0.1) if random.random() < 0.3 else random.uniform(0.5, 1.4)
+        enhanced = kept > 0.3
+        hu = hu + sample.blood * np.maximum(hu - BLOOD_HU, 0) * np.float32(kept - 1)
+    return windowed(_disturbed(hu, random)), np.asarray(enhanced, np.int64)
 
 
 def vessels(hu: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -50,49 +74,6 @@ def vessels(hu: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.asarray(soft, np.float32)
 
 
-def training_slices(folder: Path, held_out: int | None) -> tuple[list[CtSlice], list[CtSlice]]:
-    """Return training and held-out slices; a few unenhanced slices of one more patient always train."""
-    slices = read_contrast(folder / "ct_contrast")
-    folds = folds_of([one.patient for one in slices], [one.enhanced for one in slices], FOLDS)
-    train = [one for one, fold in zip(slices, folds, strict=True) if fold != held_out]
-    held = [one for one, fold in zip(slices, folds, strict=True) if fold == held_out]
-    more = sorted((folder / "ct_chest_dicom_jpegls").glob("*.dcm"))[4::12]
-    train.extend(read_slice(path, enhanced=False, patient="LIDC-IDRI-0314") for path in more)
-    return train, held
-
-
-class Slices:
-    """Slices ready for augmentation, drawn evenly from both classes."""
-
-    def __init__(self, slices: Sequence[CtSlice]) -> None:
-        self.hu = [resampled(one.hu, (one.spacing_mm, one.spacing_mm)) for one in slices]
-        self.enhanced = [one.enhanced for one in slices]
-        self.vessels = [vessels(hu) if yes else None for hu, yes in zip(self.hu, self.enhanced, strict=True)]
-        self.classes = [[i for i, yes in enumerate(self.enhanced) if yes is wanted] for wanted in (False, True)]
-
-    def draw(self, random: np.random.Generator) -> tuple[NDArray[np.float32], float]:
-        """Return one augmented slice, (windows, SIZE, SIZE), and whether it is enhanced.
-
-        Iodine is taken out of, or thinned in, some enhanced slices: the same patient with other blood is the pair that
-        teaches what the question is about.
-        """
-        index = int(random.choice(self.classes[int(random.integers(2))]))
-        hu, enhanced, blood = self.hu[index], self.enhanced[index], self.vessels[index]
-        if blood is not None and random.random() < 0.7:
-            kept = random.uniform(0.0, 0.1) if random.random() < 0.3 else random.uniform(0.5, 1.4)
-            enhanced = kept > 0.3
-            hu = hu + blood * np.maximum(hu - BLOOD_HU, 0) * np.float32(kept - 1)
-        return windowed(_disturbed(hu, random)), float(enhanced)
-
-    def batches(self, epoch: int, seed: int) -> Iterator[Batch]:
-        """Yield one epoch: slices (n, windows, SIZE, SIZE) and answers (n,)."""
-        random = np.random.default_rng((seed, epoch))
-        for _ in range(SLICES_PER_EPOCH // BATCH):
-            pairs = [self.draw(random) for _ in range(BATCH)]
-            answers = torch.tensor([enhanced for _, enhanced in pairs])
-            yield torch.from_numpy(np.stack([hu for hu, _ in pairs])), answers
-
-
 def _disturbed(hu: NDArray[np.float32], random: np.random.Generator) -> NDArray[np.float32]:
     """Turn, scale, mirror, crop, and give the slice another kernel, noise and calibration."""
     turn = cv2.getRotationMatrix2D((SIZE / 2, SIZE / 2), random.uniform(-15, 15), random.uniform(0.85, 1.2))
@@ -109,47 +90,53 @@ def _disturbed(hu: NDArray[np.float32], random: np.random.Generator) -> NDArray[
     return values * np.float32(random.uniform(0.98, 1.02)) + np.float32(random.uniform(-8, 8))
 
 
-def loss(network: nn.Module, batch: Batch) -> Tensor:
-    """Cross-entropy with a little smoothing: 81 slices cannot justify certainty."""
-    slices, answers = batch
-    with torch.autocast("cpu", torch.bfloat16):
-        logits = network(slices.contiguous(memory_format=torch.channels_last))
-    return functional.binary_cross_entropy_with_logits(logits[:, 0].float(), answers * 0.94 + 0.03)
+@dataclasses.dataclass(frozen=True, slots=True)
+class Prepared:
+    """One slice as EnhanceCls takes it."""
+
+    windows: NDArray[np.float32]  # (2, 256, 256)
+    enhanced: bool
 
 
-def probabilities(network: nn.Module, slices: Sequence[CtSlice]) -> list[float]:
-    """Return each slice's probability of enhancement, mirror-averaged as the pipeline does it."""
-    squares = [windowed(resampled(one.hu, (one.spacing_mm, one.spacing_mm))) for one in slices]
-    batch = torch.from_numpy(np.stack(squares))
-    with torch.inference_mode():
-        logits: Tensor = network(batch) + network(batch.flip(-1))
-    return [float(one) for one in torch.sigmoid(logits[:, 0] / 2)]
+def published_samples(image: Volume, label: str) -> Iterator[Prepared]:
+    """Return a stack's slices as EnhanceCls samples and scales them."""
+    (batch,) = EnhanceStage(lambda batch: batch, lambda _found, _image: ()).prepare(image, None).inputs
+    for windows in batch:
+        yield Prepared(windows.transpose(2, 0, 1), label == "enhanced")
 
 
-def main() -> None:
-    """Train one fold, or the weights that ship."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, required=True, help="folder with ct_contrast/ and ct_chest_dicom_jpegls/")
-    parser.add_argument("--out", type=Path, required=True, help="folder for checkpoint and weights")
-    parser.add_argument("--fold", type=int, help=f"0 to {FOLDS - 1}: leave these patients out and measure on them")
-    parser.add_argument("--epochs", type=int, default=60)
-    options = parser.parse_args()
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    torch.set_num_threads(1)
-    train, held = training_slices(options.data, options.fold)
-    log.info("train %d, held out %d, %.1f mm per pixel", len(train), len(held), PIXEL_MM)
-    samples = Slices(train)
-    plan = Plan(options.out, options.epochs, steps=SLICES_PER_EPOCH // BATCH, average=0.98)
-    torch.manual_seed(plan.seed)
-    trained = fit(CompactClassifier(3, 1), lambda epoch: samples.batches(epoch, plan.seed), loss, plan)
-    log.info("sha256 %s", export(trained, options.out / "weights.safetensors"))
-    if held:
-        rows = [
-            {"patient": one.patient, "manufacturer": one.manufacturer, "enhanced": one.enhanced, "probability": value}
-            for one, value in zip(held, probabilities(trained, held), strict=True)
-        ]
-        (options.out / "fold.json").write_text(json.dumps(rows, indent=1))
+def draw_published(sample: Prepared, random: Random) -> Arrays:
+    """Return one turned and mirrored slice and its class."""
+    size = sample.windows.shape[-1]
+    changed = SCANNER(sample.windows, np.zeros((size, size), np.uint8), random)
+    return changed[PICTURE], np.asarray(CLASSES.index("enhanced" if sample.enhanced else "non-enhanced"), np.int64)
 
 
-if __name__ == "__main__":
-    main()
+SMALL = Task(
+    pipeline="contrast_ct",
+    recipe="contrast-ct-small",
+    network=lambda: CompactClassifier(inputs=3, classes=1),
+    samples=small_samples,
+    draw=draw_small,
+    loss=class_loss,
+    head=("head",),
+    epochs=60,
+    batch=16,
+    average=0.98,
+    draws=2,
+    balance=lambda sample: sample.enhanced,
+)
+PUBLISHED = Task(
+    pipeline="contrast_ct",
+    recipe="EnhanceCls",
+    network=lambda: skeleton("EnhanceCls").to_empty(device="cpu"),
+    samples=published_samples,
+    draw=draw_published,
+    loss=probability_loss,
+    head=("predictions", "final_layer"),
+    epochs=20,
+    batch=8,
+    rate=1e-3,
+    balance=lambda sample: sample.enhanced,
+    published=True,
+)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import csv
 import dataclasses
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import cv2
 import numpy as np
@@ -141,33 +141,17 @@ def read_grey(path: Path) -> NDArray[np.uint8]:
     return np.asarray(picture, np.uint8)
 
 
-def bootstrap(
-    values: Sequence[Any], statistic: Callable[[Sequence[Any]], float], groups: Sequence[str], repeats: int = 2000
-) -> tuple[float, float, float]:
-    """Return the statistic with its 95 % interval; whole groups (patients) are drawn, not single images."""
-    members: dict[str, list[int]] = {}
-    for index, group in enumerate(groups):
-        members.setdefault(group, []).append(index)
-    blocks = list(members.values())
-    random = np.random.default_rng(0)
-    draws = []
-    for _ in range(repeats):
-        chosen = [index for block in random.integers(len(blocks), size=len(blocks)) for index in blocks[block]]
-        draws.append(statistic([values[index] for index in chosen]))
-    low, high = np.nanpercentile(draws, [2.5, 97.5])
-    return statistic(values), float(low), float(high)
-
-
-def folds_of(patients: Sequence[str], positive: Sequence[bool], folds: int) -> list[int]:
-    """Deal whole patients to folds so that both classes spread evenly; the same on every machine."""
-    counts: dict[str, list[int]] = {}
-    for patient, yes in zip(patients, positive, strict=True):
-        counts.setdefault(patient, [0, 0])[int(yes)] += 1
-    filled = np.zeros((folds, 2))
+def folds_of(patients: Sequence[str], strata: Sequence[Hashable], folds: int) -> list[int]:
+    """Deal whole patients to folds so that every stratum (e.g. class) spreads evenly; the same on every machine."""
+    kinds = list(dict.fromkeys(strata))
+    counts: dict[str, NDArray[np.float64]] = {}
+    for patient, stratum in zip(patients, strata, strict=True):
+        counts.setdefault(patient, np.zeros(len(kinds)))[kinds.index(stratum)] += 1
+    filled = np.zeros((folds, len(kinds)))
     chosen: dict[str, int] = {}
-    ordered = sorted(counts, key=lambda one: (-sum(counts[one]), hashlib.sha256(one.encode()).hexdigest()))
+    ordered = sorted(counts, key=lambda one: (-counts[one].sum(), hashlib.sha256(one.encode()).hexdigest()))
     for patient in ordered:
-        added = np.array(counts[patient])
+        added = counts[patient]
         fold = min(range(folds), key=lambda one: (float((2 * filled[one] * added).sum()), one))
         filled[fold] += added
         chosen[patient] = fold

@@ -1,44 +1,34 @@
-"""Train `lr_mark_cxr_small`: python -m pipelines.training.lr_mark_cxr --data DIR --out DIR.
+"""How L and R marks are learnt: radiographs with boxes, on which further marks are drawn.
 
-Marks are drawn on radiographs. Real marks were boxed by hand (real_marks.csv beside this file): those of training
-patients train, those of test patients measure. A "?" there is neither: a cut letter, a word, a mirrored mark.
-
-The weights that ship had the default schedule, then a second one of 32 epochs from there (--start, --rate 0.0012).
+A box labelled "?" is neither L nor R: a cut letter, a word, a mirrored mark.
 """
 
 from __future__ import annotations
 
-import argparse
-import csv
 import dataclasses
-import logging
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Final
 
 import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional
 
+from dicom_node.datasets import TrueBox
+from dicom_node.images import Radiograph
+from pipelines.lr_mark_cxr import MarkFinder
 from pipelines.networks.detector import CentreDetector
 from pipelines.pictures import levels, stretched
-from pipelines.training.data import CxrRow, read_cxr, split_cxr
-from pipelines.training.loop import Batch, Plan, export, fit
+from pipelines.training.loop import Batch
 from pipelines.training.marks import SIDES, Drawn, blend, draw_mark, draw_words
+from pipelines.training.task import Arrays, Random, Task
 
-log = logging.getLogger(__name__)
-
-SIZE = 640  # of the letterboxed square, as in the pipeline
+SIZE: Final = MarkFinder.size
 CROP = 256
-BATCH = 12
-STEPS = 40
 VISIBLE = 25  # grey levels by which a drawn sign must differ from what it covers
 STRIDE: Final = CentreDetector.stride
-MARKS = Path(__file__).with_name("real_marks.csv")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -71,27 +61,12 @@ class Background:
     high: float
 
 
-def read_marks(path: Path = MARKS) -> dict[str, tuple[Label, ...]]:
-    """Return the boxes of real marks by file name, in the file's pixels."""
-    found: dict[str, tuple[Label, ...]] = {}
-    with path.open(newline="") as file:
-        for row in csv.DictReader(file):
-            side = SIDES.index(row["label"]) if row["label"] in SIDES else None
-            label = Label(side, *(float(row[name]) for name in ("x1", "y1", "x2", "y2")))
-            found[row["file"]] = (*found.get(row["file"], ()), label)
-    return found
-
-
-def backgrounds(rows: Sequence[CxrRow]) -> list[Background]:
-    """Read radiographs, lateral ones included, CT pictures not."""
-    marks = read_marks()
-    found = []
-    for row in rows:
-        if row.view == "other":
-            continue
-        picture = row.read()
-        found.append(Background(picture, marks.get(row.image.name, ()), *levels(picture)))
-    return found
+def backgrounds(image: Radiograph, boxes: Sequence[TrueBox]) -> Iterator[Background]:
+    """Return a radiograph with its marks."""
+    labels = [
+        Label(SIDES.index(one.label) if one.label in SIDES else None, one.x1, one.y1, one.x2, one.y2) for one in boxes
+    ]
+    yield Background(image.picture, tuple(labels), *levels(image.picture))
 
 
 def draw_sample(source: Background, random: np.random.Generator) -> tuple[NDArray[np.float32], list[Label]]:
@@ -186,16 +161,11 @@ def targets(labels: Sequence[Label]) -> tuple[NDArray[np.float32], NDArray[np.fl
     return heat, edges, known
 
 
-def batches(sources: Sequence[Background], epoch: int, seed: int) -> Iterator[Batch]:
-    """Yield one epoch: crops (n, 1, h, w), heat, edges and known as `targets` gives them."""
-    random = np.random.default_rng((seed, epoch))
-    weights = np.array([3.0 if any(one.side is not None for one in source.labels) else 1.0 for source in sources])
-    weights /= weights.sum()
-    for _ in range(STEPS):
-        samples = [draw_sample(sources[int(random.choice(len(sources), p=weights))], random) for _ in range(BATCH)]
-        heat, edges, known = (np.stack(part) for part in zip(*(targets(labels) for _, labels in samples), strict=True))
-        crops = np.stack([crop for crop, _ in samples])[:, None]
-        yield tuple(torch.from_numpy(part) for part in (crops, heat, edges, known[:, None]))
+def draw(source: Background, random: Random) -> Arrays:
+    """Return a crop (1, h, w), and heat, edges and known (1, n, n) as `targets` gives them."""
+    crop, labels = draw_sample(source, random)
+    heat, edges, known = targets(labels)
+    return crop[None], heat, edges, known[None]
 
 
 def loss(network: nn.Module, batch: Batch) -> Tensor:
@@ -229,28 +199,17 @@ def box_loss(logs: Tensor, edges: Tensor) -> Tensor:
     return (1 - shared / (areas[0] + areas[1] - shared).clamp(min=1e-6)).mean()
 
 
-def main() -> None:
-    """Train on the licensed patients and write weights.safetensors."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, required=True, help="folder with cxr/")
-    parser.add_argument("--out", type=Path, required=True, help="folder for checkpoint and weights")
-    parser.add_argument("--start", type=Path, help="weights to go on from, with a schedule of its own")
-    parser.add_argument("--rate", type=float, default=2e-3, help="peak learning rate")
-    parser.add_argument("--epochs", type=int, default=44)
-    options = parser.parse_args()
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    torch.set_num_threads(1)
-    sources = backgrounds(split_cxr(read_cxr(options.data / "cxr")).train)
-    real = sum(label.side is not None for source in sources for label in source.labels)
-    log.info("%d radiographs with %d real marks", len(sources), real)
-    plan = Plan(options.out, options.epochs, STEPS, rate=options.rate, average=0.995)
-    torch.manual_seed(plan.seed)
-    network = CentreDetector(1, len(SIDES))
-    if options.start:
-        network.load_state_dict(load_file(options.start), strict=False)  # lacks only step counters
-    trained = fit(network, lambda epoch: batches(sources, epoch, plan.seed), loss, plan)
-    log.info("sha256 %s", export(trained, options.out / "weights.safetensors"))
-
-
-if __name__ == "__main__":
-    main()
+SMALL = Task(
+    pipeline="lr_mark_cxr",
+    recipe="lr-mark-small",
+    network=lambda: CentreDetector(1, len(SIDES)),
+    samples=backgrounds,
+    draw=draw,
+    loss=loss,
+    head=("head",),
+    epochs=60,
+    batch=12,
+    average=0.995,
+    draws=3,
+    balance=lambda source: any(one.side is not None for one in source.labels),
+)

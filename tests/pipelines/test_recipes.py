@@ -21,7 +21,7 @@ PIPELINES: list[tuple[type[Pipeline], str]] = [
     (LungCXR, "lung_cxr_small"),
     (LRMarkCXR, "lr_mark_cxr_small"),
 ]
-CARD = ("labels", "trained", "licence", "source", "intended_use", "limits", "quality")
+CARD = ("classes", "trained", "licence", "source", "intended_use", "limits", "quality")
 
 
 def altered(entry: Weights, path: Path, **tensors: torch.Tensor) -> Weights:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import csv
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,10 +9,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from pipelines.training.data import CxrRow, bootstrap, folds_of, split_cxr
+from pipelines.training.data import CxrRow, folds_of, split_cxr
 from pipelines.training.loop import Batch, Plan, export, fit, sha256_of
-from pipelines.training.lr_mark_cxr import Background, Label, draw_sample, read_marks, targets
+from pipelines.training.lr_mark_cxr import Background, Label, draw_sample, targets
 from pipelines.training.marks import SIDES
+from pipelines.training.starter_data import MARKS
 from tests.pipelines.support import chest, shared_data
 
 
@@ -79,12 +81,6 @@ def test_folds_keep_patients_whole_and_classes_even() -> None:
     assert [sum(e for e, f in zip(enhanced, folds, strict=True) if f == k) for k in range(5)] == [4] * 5
 
 
-def test_the_bootstrap_draws_whole_patients() -> None:
-    values = [0.0] * 10 + [1.0] * 10
-    mean, low, high = bootstrap(values, lambda chosen: float(np.mean(chosen)), ["a"] * 10 + ["b"] * 10)
-    assert (mean, low, high) == (0.5, 0.0, 1.0)
-
-
 def test_a_label_becomes_one_centre_with_its_edges() -> None:
     heat, edges, known = targets([Label(1, 40, 60, 60, 100), Label(None, 200, 200, 220, 220)])
     assert np.argwhere(heat == 1).tolist() == [[1, 20, 12]]
@@ -100,13 +96,18 @@ def test_drawn_samples_hold_their_marks_inside_the_crop() -> None:
     assert all(label.x2 - label.x1 > 2 and label.y2 - label.y1 > 2 for label in labels)
 
 
+def hand_boxed() -> list[dict[str, str]]:
+    with MARKS.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
 def test_the_hand_boxed_marks_are_boxes_of_known_sides() -> None:
-    labels = [label for found in read_marks().values() for label in found]
-    assert sum(label.side is not None for label in labels) > 150
-    assert all(label.x1 < label.x2 and label.y1 < label.y2 for label in labels)
-    assert {label.side for label in labels} == {*range(len(SIDES)), None}
+    rows = hand_boxed()
+    assert sum(row["label"] in SIDES for row in rows) > 150
+    assert {row["label"] for row in rows} == {*SIDES, "?"}
+    assert all(float(row["x1"]) < float(row["x2"]) and float(row["y1"]) < float(row["y2"]) for row in rows)
 
 
 def test_every_hand_boxed_file_is_in_the_development_data() -> None:
     folder = shared_data("cxr")
-    assert [name for name in read_marks() if not (folder / "images" / name).is_file()] == []
+    assert [row["file"] for row in hand_boxed() if not (folder / "images" / row["file"]).is_file()] == []

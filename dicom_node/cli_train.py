@@ -1,0 +1,130 @@
+"""`dicom-node train | evaluate`: a model on labelled images."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from dicom_node.config import load_config
+from dicom_node.datasets import read_dataset
+
+_out = Console()
+
+ConfigPath = Annotated[Path, typer.Option("--config", "-c", help="The configuration file.")]
+DataPath = Annotated[Path, typer.Option(help="The folder of labelled images; docs/data-layouts.md.")]
+Pipeline = Annotated[str, typer.Argument(help="A pipeline, e.g. lung_cxr.")]
+_HERE = Path("config.toml")
+
+
+def evaluate(
+    pipeline: Pipeline,
+    data: DataPath,
+    weights: Annotated[str, typer.Option(help="A catalogue entry; the configuration's when left out.")] = "",
+    out: Annotated[Path | None, typer.Option(help="Where metrics.json and the worst cases' pictures go.")] = None,
+    part: Annotated[str, typer.Option(help="Only this part, where index.csv says train, validation or test.")] = "",
+    device: Annotated[str, typer.Option(help="torch's name of the device.")] = "cpu",
+    config: ConfigPath = _HERE,
+) -> None:
+    """Measure a model on labelled images, with 95 % intervals over patients."""
+    evaluating = _frameworks("dicom_node.evaluate")
+    dataset = read_dataset(data).only(part) if part else read_dataset(data)
+    subject = evaluating.open_subject(load_config(config), pipeline, weights, device)
+    _say_patients(dataset.patients_known)
+    with progress() as bars:
+        task = bars.add_task(pipeline, total=len(dataset.cases))
+        pictures = out / "worst" if out else None
+        report = evaluating.evaluate(subject, dataset.kind, dataset.cases, pictures, lambda: bars.advance(task))
+    _out.print(evaluating.render_report(report))
+    for name, reason in report.refused.items():
+        _out.print(f"refused: {name}: {reason}", soft_wrap=True)
+    if out:
+        _out.print(str(evaluating.write_report(report, out)), soft_wrap=True, highlight=False)
+
+
+@contextmanager
+def progress() -> Iterator[Progress]:
+    """Show bars with the time that is left."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(), console=_out) as bars:
+        yield bars
+
+
+def _say_patients(known: bool) -> None:
+    if not known:
+        _out.print("Some images have no patient column and no PatientID: each counts as a patient of its own.")
+
+
+def train(
+    pipeline: Pipeline,
+    data: DataPath,
+    start: Annotated[str, typer.Option("--from", help="A catalogue entry to go on from, ours or imported.")] = "",
+    name: Annotated[str, typer.Option("--as", help="The new entry's name; PIPELINE_trained when left out.")] = "",
+    out: Annotated[Path | None, typer.Option(help="Where checkpoint, split, card and pictures go.")] = None,
+    epochs: Annotated[int, typer.Option(help="At most so many; 0 is the recipe's own number.", min=0)] = 0,
+    patience: Annotated[int, typer.Option(help="Epochs without a better score before stopping; 0 never.", min=0)] = 15,
+    layers: Annotated[str, typer.Option(help="head or all; the head of published weights, all of ours.")] = "",
+    fold: Annotated[int, typer.Option(help="Which fifth of the patients measures, 0 to 4.", min=0, max=4)] = 0,
+    seed: Annotated[int, typer.Option(help="Of every chance.")] = 20261123,
+    device: Annotated[str, typer.Option(help="torch's name of the device.")] = "cpu",
+    licence: Annotated[str, typer.Option(help="Of the new weights, for their card.")] = "",
+    source: Annotated[str, typer.Option(help="What they were trained on, for their card.")] = "",
+    config: ConfigPath = _HERE,
+) -> None:
+    """Train a model on labelled images, measure it on patients kept back, and add it to the catalogue.
+
+    After a kill the same command goes on where it was.
+    """
+    training: Any = _frameworks("pipelines.training.run")
+    name = name or f"{pipeline}_trained"
+    given = {"licence": licence, "source": source}
+    options = training.Options(
+        pipeline=pipeline,
+        data=data,
+        out=out or Path("checkpoints") / name,
+        name=name,
+        start=start,
+        layers=layers,
+        epochs=epochs,
+        patience=patience,
+        fold=fold,
+        seed=seed,
+        device=device,
+        **{key: value for key, value in given.items() if value},
+    )
+    with progress() as bars:
+        entry, report = training.train(load_config(config), options, _told(training, bars))
+    _out.print(_frameworks("dicom_node.evaluate").render_report(report))
+    _out.print(f"{entry.name}: {entry.path}; its card: {options.out / 'card.md'}", soft_wrap=True, highlight=False)
+    _out.print(f'Use it: [pipelines.{pipeline}] weights = "{entry.name}"', soft_wrap=True, markup=False)
+
+
+def _told(training: Any, bars: Progress) -> Any:
+    """Show a training's progress: images read, then steps, with the loss and the last score beside them."""
+    reading = bars.add_task("reading", total=None)
+    steps = bars.add_task("steps", total=None, visible=False)
+
+    def begin(epochs: int, each: int) -> None:
+        bars.update(steps, total=epochs * each, visible=True)
+
+    def step(epoch: int, loss: float) -> None:
+        bars.update(steps, advance=1, description=f"epoch {epoch + 1}, loss {loss:.4f}")
+
+    def scored(metric: str, score: float) -> None:
+        bars.console.print(f"{metric} on the validation part: {score:.4f}")
+
+    def read(total: int) -> None:
+        bars.update(reading, total=total)
+
+    return training.Told(read, lambda: bars.advance(reading), begin, step, scored)
+
+
+def _frameworks(module: str) -> Any:
+    """Import what needs torch only now: the other commands start without it."""
+    return importlib.import_module(module)

@@ -1,0 +1,57 @@
+"""What is made small: MONAI's losses, on logits or on the probabilities that some published networks end in."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import torch
+from monai.losses.dice import MaskedDiceLoss
+from torch import Tensor, nn
+from torch.nn import functional
+
+from pipelines.training.loop import Batch, Loss
+
+UNKNOWN: Final = 127  # in labels: no part of the loss
+_SMOOTHING: Final = 0.03  # of a class's certainty: small sets of images cannot justify more
+_LEAST: Final = 1e-6
+
+
+def mask_loss(parts: int, *, probabilities: bool = False, half: bool = True) -> Loss:
+    """Dice plus cross-entropy of each part against all else: pictures (n, c, h, w), labels (n, h, w) 0 .. parts."""
+
+    def loss(network: nn.Module, batch: Batch) -> Tensor:
+        pictures, labels = batch
+        found = _run(network, pictures, half=half)
+        known = (labels != UNKNOWN)[:, None].float()
+        target = torch.stack([labels == part for part in range(1, parts + 1)], dim=1).float()
+        weight = known.expand_as(target)
+        if probabilities:
+            entropy = functional.binary_cross_entropy(found.clamp(_LEAST, 1 - _LEAST), target, weight)
+        else:
+            entropy = functional.binary_cross_entropy_with_logits(found, target, weight)
+        dice: Tensor = MaskedDiceLoss(sigmoid=not probabilities, batch=True)(found, target, known)
+        return entropy + dice
+
+    return loss
+
+
+def class_loss(network: nn.Module, batch: Batch) -> Tensor:
+    """Cross-entropy with a little smoothing: pictures (n, c, h, w), class numbers (n,); one output is a yes or no."""
+    pictures, answers = batch
+    logits = _run(network, pictures, half=True)
+    if logits.shape[1] == 1:
+        target = answers.float() * (1 - 2 * _SMOOTHING) + _SMOOTHING
+        return functional.binary_cross_entropy_with_logits(logits[:, 0], target)
+    return functional.cross_entropy(logits, answers.long(), label_smoothing=_SMOOTHING)
+
+
+def probability_loss(network: nn.Module, batch: Batch) -> Tensor:
+    """Cross-entropy of a network that ends in a softmax."""
+    pictures, answers = batch
+    return functional.nll_loss(_run(network, pictures, half=False).clamp(min=_LEAST).log(), answers.long())
+
+
+def _run(network: nn.Module, pictures: Tensor, *, half: bool) -> Tensor:
+    with torch.autocast(pictures.device.type, torch.bfloat16, enabled=half):
+        found: Tensor = network(pictures.contiguous(memory_format=torch.channels_last))
+    return found.float()

@@ -1,0 +1,165 @@
+"""`train` on a handful of synthetic images: two lungs that anyone can see."""
+
+from __future__ import annotations
+
+import csv
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+from torch import nn
+
+from dicom_node.config import Config
+from dicom_node.datasets import read_dataset
+from dicom_node.errors import WeightsError
+from dicom_node.weights_store import read_catalog
+from pipelines.training.loop import CHECKPOINT, freeze, train_mode
+from pipelines.training.run import Options, Told, train
+from pipelines.training.split import split_cases
+from pipelines.training.tasks import TASKS, task_for
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def write_lungs(folder: Path, patients: int = 5, each: int = 2, size: int = 96) -> Path:
+    """Bright bodies with two dark ellipses: images, masks (255) and their patients."""
+    random = np.random.default_rng(3)
+    for name in ("images", "masks"):
+        (folder / name).mkdir(parents=True)
+    rows = []
+    for k in range(patients * each):
+        picture, mask = np.full((size, size), 190, np.uint8), np.zeros((size, size), np.uint8)
+        for side in (-1, 1):
+            centre = (round(size * (0.5 + 0.2 * side)), round(size * random.uniform(0.45, 0.55)))
+            axes = (round(size * 0.13), round(size * random.uniform(0.25, 0.35)))
+            cv2.ellipse(picture, centre, axes, 0, 0, 360, 50, -1)
+            cv2.ellipse(mask, centre, axes, 0, 0, 360, 255, -1)
+        grain = random.normal(0, 4, picture.shape)
+        cv2.imwrite(str(folder / "images" / f"{k}.png"), np.clip(picture + grain, 0, 255).astype(np.uint8))
+        cv2.imwrite(str(folder / "masks" / f"{k}.png"), mask)
+        rows.append((f"{k}.png", f"p{k // each}"))
+    with (folder / "index.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([("file", "patient"), *rows])
+    return folder
+
+
+def config(folder: Path) -> Config:
+    return Config.model_validate({"folder": folder, "weights": "weights", "pipelines": {"lung_cxr": {}}})
+
+
+def options(tmp_path: Path, **changes: object) -> Options:
+    values: dict[str, object] = {"pipeline": "lung_cxr", "data": tmp_path / "data", "out": tmp_path / "out"}
+    return Options(**{**values, "name": "lungs", "epochs": 12, **changes})  # type: ignore[arg-type]
+
+
+def test_a_training_learns_measures_and_leaves_an_entry_that_a_pipeline_can_name(tmp_path: Path) -> None:
+    write_lungs(tmp_path / "data")
+    losses: list[float] = []
+    told = Told(step=lambda _epoch, loss: losses.append(loss))
+    entry, report = train(config(tmp_path), options(tmp_path, licence="CC0"), told)
+    assert np.mean(losses[-2:]) < 0.9 * np.mean(losses[:2])
+    assert 0.2 < report.metrics["dsc"].value <= 1
+    assert report.patients == 1
+    entry.verify()
+    assert (entry.recipe, entry.card["licence"], entry.card["ignore"]) == ("lung-cxr-small", "CC0", 127)
+    assert "dsc 0." in entry.card["quality"]
+    card = (tmp_path / "out" / "card.md").read_text()
+    assert "Not a medical device" in card
+    assert len(list((tmp_path / "out" / "worst").glob("*.png"))) == len(report.cases)
+
+
+def test_the_name_of_an_entry_that_there_is_is_refused_before_anything_is_trained(tmp_path: Path) -> None:
+    (tmp_path / "weights").mkdir()
+    (tmp_path / "weights" / "catalog.toml").write_text('[lungs]\nfile = "x"\nsha256 = ""\nrecipe = "lung-cxr-small"\n')
+    with pytest.raises(WeightsError, match="has an entry 'lungs' already"):
+        train(config(tmp_path), options(tmp_path), Told())
+
+
+def start_training(folder: Path, data: Path) -> subprocess.Popen[bytes]:
+    folder.mkdir(exist_ok=True)
+    (folder / "config.toml").write_text("[pipelines.lung_cxr]\n")
+    words = ("train", "lung_cxr", "--data", str(data), "--as", "lungs", "--out", "out", "--epochs", "3")
+    return subprocess.Popen(
+        [Path(sys.executable).with_name("dicom-node"), *words], cwd=folder, env={**os.environ, "OMP_NUM_THREADS": "1"}
+    )
+
+
+def test_a_training_killed_in_the_middle_ends_as_an_unbroken_one(tmp_path: Path) -> None:
+    data = write_lungs(tmp_path / "data", each=1)
+    whole, broken = start_training(tmp_path / "whole", data), start_training(tmp_path / "broken", data)
+    deadline = time.monotonic() + 200
+    while not (tmp_path / "broken" / "out" / CHECKPOINT).exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    os.kill(broken.pid, signal.SIGKILL)
+    assert broken.wait() == -signal.SIGKILL
+    assert not (tmp_path / "broken" / "weights").exists()
+    assert start_training(tmp_path / "broken", data).wait() == 0
+    assert whole.wait() == 0
+    one, other = (read_catalog(tmp_path / name / "weights")["lungs"].sha256 for name in ("whole", "broken"))
+    assert one == other
+
+
+def test_a_checkpoint_of_other_data_is_not_gone_on_from(tmp_path: Path) -> None:
+    write_lungs(tmp_path / "data", each=1)
+    train(config(tmp_path), options(tmp_path, epochs=1), Told())
+    write_lungs(tmp_path / "more", patients=6, each=1)
+    with pytest.raises(WeightsError, match="of a training with other data"):
+        train(config(tmp_path), options(tmp_path, epochs=1, name="b", data=tmp_path / "more"), Told())
+
+
+def test_frozen_parts_keep_weights_and_statistics() -> None:
+    network = nn.Sequential(nn.Conv2d(1, 2, 1), nn.BatchNorm2d(2), nn.Conv2d(2, 1, 1))
+    freeze(network, ("2",))
+    train_mode(network)
+    before = {name: one.clone() for name, one in network.state_dict().items()}
+    optimiser = torch.optim.AdamW([one for one in network.parameters() if one.requires_grad], lr=0.1)
+    network(torch.randn(4, 1, 8, 8)).mean().backward()
+    optimiser.step()
+    changed = {name for name, one in network.state_dict().items() if not torch.equal(one, before[name])}
+    assert changed == {"2.weight", "2.bias"}
+
+
+def test_training_goes_on_from_an_entry_and_says_so(tmp_path: Path) -> None:
+    write_lungs(tmp_path / "data", each=1)
+    first, _ = train(config(tmp_path), options(tmp_path, epochs=1), Told())
+    second, _ = train(
+        config(tmp_path),
+        options(tmp_path, epochs=1, name="b", start="lungs", layers="head", out=tmp_path / "b"),
+        Told(),
+    )
+    assert second.card["started_from"] == f"lungs ({first.sha256})"
+    one, other = load_file(first.path), load_file(second.path)
+    changed = {name for name in one if not torch.equal(one[name], other[name])}
+    assert changed == {"head.weight", "head.bias"}
+
+
+def test_patients_stay_together_and_every_part_has_some(tmp_path: Path) -> None:
+    dataset = read_dataset(write_lungs(tmp_path / "data", patients=7, each=3))
+    for fold in range(5):
+        split = split_cases(dataset, fold)
+        parts = [{case.patient for case in part} for part in (split.train, split.validation, split.test)]
+        assert all(parts)
+        assert sum(len(part) for part in parts) == len(set().union(*parts)) == 7
+
+
+def test_every_compact_recipe_here_has_a_task() -> None:
+    compact = {task.pipeline: task.recipe for task in TASKS if not task.published}
+    assert compact["lung_cxr"] == "lung-cxr-small"
+    assert {"contrast_ct", "lr_mark_cxr", "lung_cxr"} <= compact.keys()
+    with pytest.raises(WeightsError, match="cannot be trained"):
+        task_for("lung_cxr", "LiverSeg")
