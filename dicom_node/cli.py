@@ -101,12 +101,25 @@ def run(
     pipeline: Annotated[str, typer.Argument(help="A pipeline of the configuration, e.g. lung_cxr.")],
     path: Annotated[Path, typer.Argument(help="A DICOM file, a folder of one series, a NIfTI file or a picture.")],
     out: Annotated[Path, typer.Option(help="Where DICOM results, masks and pictures go.")],
+    weights: Annotated[
+        list[str] | None, typer.Option(help="Another entry of the weights catalogue; ROLE=ENTRY where there are roles.")
+    ] = None,
     config: ConfigPath = _HERE,
+    *,
+    raw: Annotated[
+        bool, typer.Option("--raw", help="Also write raw.npz: what the network was given and gave.")
+    ] = False,
 ) -> None:
     """Run one model on files, without a node; nothing is sent."""
     library = importlib.import_module("dicom_node.library")  # needs torch, which the other commands start without
-    for file in library.run_to_files(load_config(config), pipeline, path, out):
+    settings = library.with_changes(load_config(config), pipeline, _by_role(weights or []))
+    for file in library.run_to_files(settings, pipeline, path, out, raw=raw):
         _out.print(str(file), soft_wrap=True, highlight=False)
+
+
+def _by_role(entries: list[str]) -> dict[str, str]:
+    """Read `ENTRY` and `ROLE=ENTRY`; the role of the first is ""."""
+    return {role: name for role, _, name in (one.rpartition("=") for one in entries)}
 
 
 @app.command()

@@ -92,6 +92,7 @@ class Volume:
     affine: NDArray[np.float64]  # (4, 4): (slice, row, column, 1) -> LPS mm of the voxel's centre
     frame_of_reference_uid: str
     stack: Stack  # frames[k] is the source of array[k]
+    stored_axes: bool = False  # of a file without a DICOM header: `oriented` leaves the axes as they are
 
     @property
     def spacing_mm(self) -> tuple[float, float, float]:
@@ -99,11 +100,17 @@ class Volume:
         lengths = np.linalg.norm(self.affine[:3, :3], axis=0)
         return float(lengths[0]), float(lengths[1]), float(lengths[2])
 
+    def as_stored(self) -> Oriented:
+        """Return the array as it is, in the terms of `oriented`."""
+        return Oriented(self.array, self.spacing_mm, (0, 1, 2), (False, False, False))
+
     def oriented(self, axes: str = "SPL") -> Oriented:
         """Return the array with its axes growing towards the nearest of the named patient directions.
 
         "SPL" is the usual axial picture: slices to the head, rows to posterior, columns to the left. No resampling.
         """
+        if self.stored_axes:
+            return self.as_stored()
         wanted = np.array([_DIRECTIONS[letter] for letter in axes])
         along = self.affine[:3, :3] / np.linalg.norm(self.affine[:3, :3], axis=0)
         cosines = wanted @ along  # (wanted axis, source axis)
@@ -124,6 +131,7 @@ class Radiograph:
     picture: NDArray[np.uint8]  # (rows, columns), VOI applied, 0 black, 255 white, whatever the photometric sense
     spacing_mm: tuple[float, float] | None  # rows, columns; None when the header gives none
     stack: Stack  # one frame
+    colours: NDArray[np.uint8] | None = None  # (rows, columns, 3) red, green, blue, of a picture file that has them
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -6,10 +6,11 @@ import dataclasses
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from dicom_node.config import Config, load_config
 from dicom_node.demo.overlay import overlay_png, picture_png
@@ -19,9 +20,12 @@ from dicom_node.findings import Findings, Segmentation
 from dicom_node.images import Image, Stack, Volume
 from dicom_node.imaging import is_plain, read_image, read_plain, write_labels
 from dicom_node.infer.engine import Engine
-from dicom_node.pipeline import Pipeline
+from dicom_node.pipeline import Pipeline, Stage
 from dicom_node.results import Request, encode
 
+Arrays: TypeAlias = dict[str, NDArray[Any]]
+
+RAW = "raw.npz"
 DEFAULTS = Path(__file__).parents[1] / "config.toml"
 
 
@@ -53,9 +57,38 @@ class Loaded:
         image = read_for(self.pipeline, source)
         return Prediction(image, self._engine.apply(self.name, image))
 
+    def predict_raw(self, source: str | Path | Stack) -> tuple[Prediction, Arrays]:
+        """Run as `predict` does, and show what went into the network, what came out, and the mask that it made.
 
-def read_for(pipeline: Pipeline, source: str | Path | Stack) -> Image:
+        A NIfTI file is used in its stored axes where the program that the weights were published with did so.
+
+        Returns:
+            The prediction, and arrays by name: `pre`, `out`, `mask` in the layout of the weights' publication; for
+            the kidney cascade `<mode>/in<i>`, `<mode>/out<i>` and `<mode>/mask`.
+
+        Raises as `predict` does.
+        """
+        image = read_for(self.pipeline, source, stored_axes=self.pipeline.raw_in_stored_axes)
+        shown: Arrays = {}
+
+        def watch(stage: Stage, batch: Any, output: Any) -> None:
+            show = getattr(stage, "raw", None)
+            shown.update(show(batch, output, image) if show else _arrays(pre=batch, out=output))
+
+        findings = self._engine.apply(self.name, image, watch)
+        for found in findings.of(Segmentation):
+            shown.setdefault("mask", found.labels)
+        return Prediction(image, findings), shown
+
+
+def _arrays(**values: Any) -> Arrays:
+    return {name: value for name, value in values.items() if isinstance(value, np.ndarray)}
+
+
+def read_for(pipeline: Pipeline, source: str | Path | Stack, *, stored_axes: bool = False) -> Image:
     """Read a DICOM file, a folder of one series, a NIfTI file, a picture, or a stack as a pipeline takes it.
+
+    `stored_axes` leaves a NIfTI file's axes as they are, instead of bringing them to LPS.
 
     Raises:
         ObjectError: nothing there can be read, or several stacks there could be meant.
@@ -64,15 +97,15 @@ def read_for(pipeline: Pipeline, source: str | Path | Stack) -> Image:
     if not isinstance(source, Stack):
         path = Path(source)
         if is_plain(path):
-            return _plain(pipeline, path)
+            return _plain(pipeline, path, stored_axes=stored_axes)
         source = _only_stack(pipeline, path)
     if reason := pipeline.refuse(source):
         raise RefusalError(reason)
     return read_image(pipeline.sample(source), pipeline.takes)
 
 
-def _plain(pipeline: Pipeline, path: Path) -> Image:
-    image = read_plain(path, pipeline.takes)
+def _plain(pipeline: Pipeline, path: Path, *, stored_axes: bool) -> Image:
+    image = read_plain(path, pipeline.takes, stored_axes=stored_axes)
     if image.stack.text("windowed") and not pipeline.takes_windowed:
         raise RefusalError(f"{path.name} is a picture; {pipeline.name} needs the scanner's own numbers, DICOM or NIfTI")
     return image
@@ -112,11 +145,19 @@ def with_changes(config: Config, name: str, weights: str | Mapping[str, str] = "
     return Config.model_validate(document)
 
 
-def run_to_files(config: Config, name: str, path: Path, out: Path) -> Iterator[Path]:
-    """Run a pipeline on what is at a path, and write DICOM results, masks and pictures; yields each file."""
+def run_to_files(config: Config, name: str, path: Path, out: Path, *, raw: bool = False) -> Iterator[Path]:
+    """Run a pipeline on what is at a path, and write DICOM results, masks and pictures; yields each file.
+
+    `raw` also writes raw.npz with what `predict_raw` shows.
+    """
     out.mkdir(parents=True, exist_ok=True)
     loaded = Loaded(config, name)
-    prediction = loaded.predict(path)
+    if raw:
+        prediction, shown = loaded.predict_raw(path)
+        np.savez(out / RAW, **shown)  # type: ignore[arg-type]  # names are keywords
+        yield out / RAW
+    else:
+        prediction = loaded.predict(path)
     yield from _masks(prediction, out)
     if not is_plain(path):
         yield from _objects(config, loaded, prediction, out)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Protocol, TypeAlias
 
 from pydantic import BaseModel, ConfigDict
@@ -76,17 +76,25 @@ class Stage(Protocol):
         """Turn the network's output into findings on the source grid."""
 
 
+Watch: TypeAlias = Callable[[Stage, Any, Any], None]
+"""Stage, its batch, its output."""
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Model:
     """A loaded pipeline: stages that run in order, the last one's findings are the result."""
 
     stages: Sequence[Stage]
 
-    def __call__(self, image: Image) -> Found:
-        """Run every stage on one image."""
+    def __call__(self, image: Image, watch: Watch | None = None) -> Found:
+        """Run every stage on one image; `watch` sees each one's batch and output."""
         found: Found | None = None
         for stage in self.stages:
-            found = stage.finish(stage.infer(stage.prepare(image, found)), image)
+            batch = stage.prepare(image, found)
+            output = stage.infer(batch)
+            if watch is not None:
+                watch(stage, batch, output)
+            found = stage.finish(output, image)
         return found or ()
 
 
@@ -104,6 +112,9 @@ class Pipeline(ABC):
     settings_type: ClassVar[type[Settings]] = Settings
     takes_windowed: ClassVar[bool] = False  # of volumes: whether a picture of one slice, windowed to 8 bits, will do
     needs_weights: ClassVar[bool] = True  # False for an algorithm that has no tensors
+    raw_in_stored_axes: ClassVar[bool] = (
+        True  # whether `run --raw` uses a NIfTI file's axes as its weights' program did
+    )
 
     def __init__(self, settings: Mapping[str, Any] | None = None) -> None:
         self.settings = self.settings_type.model_validate(settings or {})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, ClassVar, Final, Literal, TypeAlias
 
 import numpy as np
@@ -29,6 +30,7 @@ from pipelines.headers import blanked, texts
 from pipelines.networks.unet import CompactUNet
 from pipelines.published.brain import BrainStage
 from pipelines.published.runner import Network, Runner
+from pipelines.published.stages import Raw
 from pipelines.slabs import SLABS, SlabStage
 from pipelines.volumetry import STRUCTURE, refuse_few, refuse_mr, told
 
@@ -107,8 +109,10 @@ class BySequence:
     def prepare(self, image: Volume, previous: Found | None) -> tuple[Stage, Any]:
         """Return the stage and its batch; WeightsError where the sequence has no weights."""
         sequence, reason = sequence_of(image.stack)
-        if sequence is None and len(self.stages) == 1 and not image.stack.facts.get("Modality"):
+        if not image.stack.frames and len(self.stages) == 1:
             sequence = next(iter(self.stages))  # a file without a DICOM header, given to one network
+        elif not image.stack.frames:
+            sequence, reason = named_sequence(Path(image.stack.series_uid).name)
         if sequence is None:
             raise RefusalError(reason)
         if sequence not in self.stages:
@@ -126,6 +130,11 @@ class BySequence:
         stage, inner = output
         return stage.finish(inner, image)
 
+    def raw(self, batch: tuple[Stage, Any], output: tuple[Stage, Any], image: Volume) -> Raw:
+        """Return what the stage shows of itself, if anything."""
+        stage, inner = batch
+        return stage.raw(inner, output[1], image) if isinstance(stage, BrainStage) else {}
+
 
 def sequence_of(stack: Stack) -> tuple[Sequence | None, str]:
     """Return the sequence, or None and why it is neither; angiography wins where both would do."""
@@ -135,6 +144,13 @@ def sequence_of(stack: Stack) -> tuple[Sequence | None, str]:
     if not no_t1:
         return "t1", ""
     return None, f"neither 3D T1 ({no_t1}) nor time-of-flight MRA ({no_mra})"
+
+
+def named_sequence(name: str) -> tuple[Sequence | None, str]:
+    """Return what the name of a file without a DICOM header says, or None and why not."""
+    words = blanked(name)
+    said: list[Sequence] = ["mra"] if re.search(MRA_WORDS, words) else ["t1"] if re.search(T1_WORDS, words) else []
+    return (said[0], "") if said else (None, f"{name} says neither T1 nor MRA, and there are weights for both")
 
 
 def _no_mra(stack: Stack) -> str:

@@ -74,6 +74,7 @@ class KidneyTumorCT(Pipeline):
     title: ClassVar[str] = "Kidneys and kidney tumours of CT"
     takes = Volume
     takes_windowed: ClassVar[bool] = True
+    raw_in_stored_axes: ClassVar[bool] = False  # the published program turned the axes itself
     settings_type = KidneySettings
     settings: KidneySettings
 

@@ -36,6 +36,10 @@ class Plane:
         return float(np.degrees(np.arccos(np.clip(min(cosines), -1, 1))))
 
 
+AXIAL = Plane(np.zeros(3), np.array([1.0, 0, 0]), np.array([0, 1.0, 0]))
+"""Of a patient on the back; what is assumed of a slice whose header says nothing."""
+
+
 def plane_of(values: Values) -> Plane | None:
     """Return a frame's plane, or None where its header gives no position or orientation that can be one."""
     position = numbers(values, "ImagePositionPatient", 3)

@@ -22,8 +22,8 @@ def is_plain(path: Path) -> bool:
     return path.name.lower().endswith((*_VOLUMES, *_PICTURES))
 
 
-def read_plain(path: Path, takes: Takes) -> Image:
-    """Read a NIfTI file as a Volume in LPS, or a picture as what is taken.
+def read_plain(path: Path, takes: Takes, *, stored_axes: bool = False) -> Image:
+    """Read a NIfTI file as a Volume, in LPS or its stored axes, or a picture as what is taken.
 
     A picture given to a model of volumes is one slice, its window already applied: 0 to 255, not Hounsfield units; its
     stack's fact `windowed` is "8 bit".
@@ -35,13 +35,13 @@ def read_plain(path: Path, takes: Takes) -> Image:
     if not path.name.lower().endswith(wanted):
         raise ObjectError(str(path), f"is not what this model takes: {' '.join(wanted)}")
     if path.name.lower().endswith(_VOLUMES):
-        return _volume(path)
+        return _volume(path, stored_axes=stored_axes)
     if takes is Volume:
         return _slice(path)
     return _photograph(path) if takes is Photograph else _radiograph(path)
 
 
-def _volume(path: Path) -> Volume:
+def _volume(path: Path, *, stored_axes: bool) -> Volume:
     try:
         image = SimpleITK.ReadImage(str(path), SimpleITK.sitkFloat32)
     except RuntimeError as error:
@@ -53,7 +53,7 @@ def _volume(path: Path) -> Volume:
     affine[:3, :3] = axes[:, ::-1]  # ITK's array is (slice, row, column), its directions x, y, z
     affine[:3, 3] = image.GetOrigin()
     array = np.asarray(SimpleITK.GetArrayFromImage(image), np.float32)
-    return Volume(array, affine, "", _stack(path, "volume", slices=len(array)))
+    return Volume(array, affine, "", _stack(path, "volume", slices=len(array)), stored_axes)
 
 
 def _slice(path: Path) -> Volume:
@@ -66,15 +66,20 @@ def _slice(path: Path) -> Volume:
 def _radiograph(path: Path) -> Radiograph:
     grey = _picture(path, cv2.IMREAD_GRAYSCALE)
     rows, columns = grey.shape
-    return Radiograph(grey, grey, None, _stack(path, "radiograph", Rows=rows, Columns=columns))
+    colours = None if _is_grey(path) else _picture(path, cv2.IMREAD_COLOR_RGB)
+    return Radiograph(grey, grey, None, _stack(path, "radiograph", Rows=rows, Columns=columns), colours)
 
 
 def _photograph(path: Path) -> Photograph:
-    if _picture(path, cv2.IMREAD_UNCHANGED).ndim == 2:
+    if _is_grey(path):
         raise ObjectError(str(path), "is grey; a photograph is in colour")
     picture = _picture(path, cv2.IMREAD_COLOR_RGB)
     rows, columns = picture.shape[:2]
     return Photograph(picture[None], _stack(path, "photo", Rows=rows, Columns=columns))
+
+
+def _is_grey(path: Path) -> bool:
+    return _picture(path, cv2.IMREAD_UNCHANGED).ndim == 2
 
 
 def _picture(path: Path, how: int) -> NDArray[np.uint8]:

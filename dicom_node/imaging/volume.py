@@ -12,7 +12,7 @@ from pydicom import Dataset
 
 from dicom_node.errors import GeometryError, ObjectError
 from dicom_node.images import Frame, Stack, Volume
-from dicom_node.imaging.geometry import SAME_POSITION_MM, Plane, numbers, plane_of
+from dicom_node.imaging.geometry import AXIAL, SAME_POSITION_MM, Plane, numbers, plane_of
 from dicom_node.imaging.headers import Values, frame_values, naming, values_of
 from dicom_node.imaging.pixels import read_object, stored_pixels
 
@@ -38,7 +38,7 @@ def read_volume(stack: Stack) -> Volume:
     planes: list[Plane] = []
     headers: list[Values] = []
     for frame, values, stored in _frames(stack):
-        planes.append(_plane(frame, values, planes))
+        planes.append(_plane(frame, values, planes, alone=len(stack.frames) == 1))
         headers.append(values)
         if len(planes) == 1 and stored.ndim == 2:
             array = np.empty((len(stack.frames), *stored.shape), dtype=np.float32)
@@ -73,8 +73,10 @@ def _check_size(frame: Frame, stored: NDArray[Any], array: NDArray[np.float32]) 
         raise GeometryError(frame.sop_instance_uid, f"its size is {stored.shape}, the first slice's {array.shape[1:]}")
 
 
-def _plane(frame: Frame, values: Values, before: Sequence[Plane]) -> Plane:
+def _plane(frame: Frame, values: Values, before: Sequence[Plane], *, alone: bool) -> Plane:
     plane = plane_of(values)
+    if plane is None and alone:
+        return AXIAL  # one slice without a position is still a slice, e.g. for a contrast gate
     if plane is None:
         raise GeometryError(frame.sop_instance_uid, "no usable Image Position and Orientation (Patient)")
     if before and plane.turned_by_degrees(before[0]) > _TILT_DEGREES:

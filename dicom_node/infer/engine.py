@@ -16,7 +16,7 @@ from dicom_node.errors import ConfigError, DicomNodeError, ModelError, RefusalEr
 from dicom_node.findings import Findings
 from dicom_node.images import Image, Photograph, Stack
 from dicom_node.imaging import read_image
-from dicom_node.pipeline import Model, Pipeline
+from dicom_node.pipeline import Model, Pipeline, Watch
 from dicom_node.weights_store import Weights, read_catalog
 
 NO_WEIGHTS = "no weights"
@@ -75,12 +75,12 @@ class Engine:
         self.load(name)  # before the pixels are read: without weights there is no need to
         return self.apply(name, read_image(pipeline.sample(stack), pipeline.takes))
 
-    def apply(self, name: str, image: Image) -> Findings:
-        """Run one pipeline on an image; raises as `run` does."""
+    def apply(self, name: str, image: Image, watch: Watch | None = None) -> Findings:
+        """Run one pipeline on an image, `watch`ed stage by stage; raises as `run` does."""
         pipeline, loaded = self.pipeline(name), self._model(name)
         try:
             with torch.inference_mode():
-                found = loaded.model(image)
+                found = loaded.model(image, watch)
         except DicomNodeError:
             raise
         except Exception as error:

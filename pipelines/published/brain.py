@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from dicom_node.pipeline import Found, RefusalError
+from dicom_node.pipeline import Found, RefusalError, Volume
 from pipelines.published.runner import Floats, Network
-from pipelines.published.stages import AnyVolume, ArrayStage, Batch, Output, Tell
+from pipelines.published.stages import ArrayStage, Batch, Output, Raw, Tell, as_trained
 
 LEAST = 16  # pixels per axis of a slice: four halvings
 _SQUARE = np.ones((5, 5), np.uint8)
@@ -54,12 +54,18 @@ class BrainStage(ArrayStage):
         super().__init__(network, tell)
         self.mra = mra
 
-    def prepare(self, image: AnyVolume, previous: Found | None) -> Batch:  # noqa: ARG002  # the only stage
+    def prepare(self, image: Volume, previous: Found | None) -> Batch:  # noqa: ARG002  # the only stage
         """Return the slices, a few per input: (n, 1, x, y)."""
-        array = image.oriented("SPL").array
+        array = as_trained(image).array
         slices = mra_prepared(array) if self.mra else t1_prepared(array)
         return Batch(tuple(slices[k : k + _AT_ONCE] for k in range(0, len(slices), _AT_ONCE)))
 
-    def finish(self, output: Output, image: AnyVolume) -> Found:
+    def finish(self, output: Output, image: Volume) -> Found:
         """Cut, clean, and bring the mask back."""
-        return self.tell(image.oriented("SPL").restore(brain_of(np.concatenate(output.outputs))), image)
+        return self.tell(as_trained(image).restore(brain_of(np.concatenate(output.outputs))), image)
+
+    def raw(self, batch: Batch, output: Output, image: Volume) -> Raw:  # noqa: ARG002  # as every stage's
+        """Return volumes (x, y, z), as published: `pre` (1, 1, x, y, z), logits `out`, and the mask."""
+        logits = np.concatenate(output.outputs)
+        pre = np.concatenate(batch.inputs).transpose(1, 2, 3, 0)[None]
+        return {"pre": pre, "out": logits[:, 0].transpose(1, 2, 0), "mask": brain_of(logits).transpose(2, 1, 0)}

@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dicom_node.images import Oriented
-from dicom_node.pipeline import Found, Model, Segmentation, Stage
+from dicom_node.pipeline import Found, Model, Segmentation, Stage, Volume
 from pipelines.published.kidney_modes import MODES, Labels
 from pipelines.published.runner import Network
-from pipelines.published.stages import AnyVolume, Batch, Output, Tell, turned
+from pipelines.published.stages import Batch, Output, Raw, Tell, turned
 
 RIGHT_KIDNEY, LEFT_KIDNEY, RIGHT_TUMOUR, LEFT_TUMOUR = 1, 2, 3, 4  # labels of the vote
 MAJORITY: Final = 3  # of the five second-stage networks
@@ -32,9 +32,9 @@ class KidneyStage:
 
     def __init__(self, mode: str, network: Network) -> None:
         """Take a mode of MODES, and a `Runner` of KidneyTumorSeg_`mode` or any function of arrays."""
-        self.mode, self.network = MODES[mode], network
+        self.name, self.mode, self.network = mode, MODES[mode], network
 
-    def prepare(self, image: AnyVolume, previous: Found | None) -> Batch:
+    def prepare(self, image: Volume, previous: Found | None) -> Batch:
         """Cut this network's inputs out of the volume, around the first stage's kidneys."""
         oriented = image.oriented("SPL")
         masks = _masks(previous)
@@ -46,12 +46,19 @@ class KidneyStage:
         """Run the network on each input."""
         return Output(tuple(self.network(one) for one in batch.inputs), batch.beside)
 
-    def finish(self, output: Output, image: AnyVolume) -> Found:
+    def finish(self, output: Output, image: Volume) -> Found:
         """Add this network's mask to those before."""
         oriented = image.oriented("SPL")
         places, previous = output.beside
         labels = self.mode.put(output.outputs, places, oriented.array.shape)
         return (*previous, Segmentation(oriented.restore(labels), ()))
+
+    def raw(self, batch: Batch, output: Output, image: Volume) -> Raw:
+        """Return this network's inputs, outputs and mask under the mode's name, in axes (z, y, x) to head and left."""
+        inputs = {f"{self.name}/in{k}": one for k, one in enumerate(batch.inputs)}
+        outputs = {f"{self.name}/out{k}": one[0] for k, one in enumerate(output.outputs)}
+        mask = self.mode.put(output.outputs, output.beside[0], image.oriented("SPL").array.shape)
+        return {**inputs, **outputs, f"{self.name}/mask": mask}
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -68,7 +75,7 @@ class VoteStage:
     def __init__(self, tell: Tell) -> None:
         self.tell = tell
 
-    def prepare(self, image: AnyVolume, previous: Found | None) -> Batch:  # noqa: ARG002  # the masks are enough
+    def prepare(self, image: Volume, previous: Found | None) -> Batch:  # noqa: ARG002  # the masks are enough
         """Hand on the six masks."""
         return Batch((), _masks(previous))
 
@@ -76,7 +83,7 @@ class VoteStage:
         """Do nothing: no network."""
         return Output((), batch.beside)
 
-    def finish(self, output: Output, image: AnyVolume) -> Found:
+    def finish(self, output: Output, image: Volume) -> Found:
         """Vote, and tell right from left."""
         oriented = image.oriented("SPL")
         first, *second = (turned(oriented, mask) for mask in output.beside)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from dicom_node.pipeline import Found, Radiograph, RefusalError
 from pipelines.published.runner import Floats
-from pipelines.published.stages import ArrayStage, Batch, Output, StoredPicture
+from pipelines.published.stages import ArrayStage, Batch, Output, Raw
 
 SIZE = 1024
 _SQUARE = np.ones((5, 5), np.uint8)
@@ -44,11 +44,19 @@ def on_picture(mask: NDArray[np.uint8], rows: int, columns: int) -> NDArray[np.b
 class LungStage(ArrayStage):
     """One picture; the result is the mask (rows, columns), bool, on the picture's own grid."""
 
-    def prepare(self, image: Radiograph | StoredPicture, previous: Found | None) -> Batch:  # noqa: ARG002  # only stage
+    def prepare(self, image: Radiograph, previous: Found | None) -> Batch:  # noqa: ARG002  # the only stage
         """Return one input (1, 1024, 1024, 1)."""
         return Batch((prepared(image.picture)[None],))
 
-    def finish(self, output: Output, image: Radiograph | StoredPicture) -> Found:
+    def finish(self, output: Output, image: Radiograph) -> Found:
         """Cut at 0.5, clean, and bring the mask back."""
-        mask = cleaned(output.outputs[0][0, ..., 0] > 0.5)
-        return self.tell(on_picture(mask, *image.picture.shape), image)
+        return self.tell(on_picture(_mask(output), *image.picture.shape), image)
+
+    def raw(self, batch: Batch, output: Output, image: Radiograph) -> Raw:
+        """Return what every stage does, the mask on the network's square as published: (1024, 1024, 1), 0 or 255."""
+        mask = _mask(output)
+        return {**super().raw(batch, output, image), "mask": mask[..., None]}
+
+
+def _mask(output: Output) -> NDArray[np.uint8]:
+    return cleaned(output.outputs[0][0, ..., 0] > 0.5)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from dicom_node.pipeline import Found, Radiograph
 from pipelines.published.runner import Floats
-from pipelines.published.stages import Batch, Output, StoredPicture, Tell
+from pipelines.published.stages import Batch, Output, Raw, Tell
 
 SIZE = 512
 SIDES = ("left", "right")
@@ -80,16 +80,25 @@ class MarkStage:
             raise ValueError(f"score {score}: the network drops what does not exceed {SCORE}")
         self.network, self.tell, self.score = network, tell, score
 
-    def prepare(self, image: Radiograph | StoredPicture, previous: Found | None) -> Batch:  # noqa: ARG002  # only stage
+    def prepare(self, image: Radiograph, previous: Found | None) -> Batch:  # noqa: ARG002  # the only stage
         """Return one input (1, 512, 512, 3)."""
-        return Batch((prepared(image.picture)[None],))
+        return Batch((prepared(image.picture if image.colours is None else image.colours[..., ::-1])[None],))
 
     def infer(self, batch: Batch) -> Output:
         """Return boxes (1, 300, 4), scores (1, 300) and labels (1, 300) in the square; -1 past the last detection."""
         found = self.network(batch.inputs[0])
         return Output(tuple(found[f"det_{name}"] for name in ("boxes", "scores", "labels")))
 
-    def finish(self, output: Output, image: Radiograph | StoredPicture) -> Found:
+    def finish(self, output: Output, image: Radiograph) -> Found:
         """Hand over the marks in picture pixels."""
+        return self.tell(self._marks(output, image), image)
+
+    def raw(self, batch: Batch, output: Output, image: Radiograph) -> Raw:
+        """Return the square (512, 512, 3), the detections (300, ...) and the marks by side (n, 5)."""
         boxes, scores, labels = (one[0] for one in output.outputs)
-        return self.tell(found_marks(boxes, scores, labels, Placing(*image.picture.shape[:2]), self.score), image)
+        detected = {"det_boxes": boxes, "det_scores": scores, "det_labels": labels}
+        return {"pre": batch.inputs[0][0], "out": boxes, **detected, **self._marks(output, image)}
+
+    def _marks(self, output: Output, image: Radiograph) -> dict[str, NDArray[np.float64]]:
+        boxes, scores, labels = (one[0] for one in output.outputs)
+        return found_marks(boxes, scores, labels, Placing(*image.picture.shape), self.score)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from dicom_node.pipeline import Found, Photograph
 from pipelines.photographs import Field, fields, polyps_on
 from pipelines.published.runner import Floats, Network
-from pipelines.published.stages import ArrayStage, Batch, Output, Tell
+from pipelines.published.stages import ArrayStage, Batch, Output, Raw, Tell
 
 SIZE = 512
 LOGIT = 0.7  # as published; a probability of 0.668
@@ -42,3 +42,8 @@ class PolypStage(ArrayStage):
         """Resize the logits, cut, hand over."""
         logits = [one[0, 0] for one in output.outputs]
         return self.tell(polyps_on(image, output.beside, logits, self.logit), image)
+
+    def raw(self, batch: Batch, output: Output, image: Photograph) -> Raw:
+        """Return what every stage does, and the cut on the network's square, (pictures, 512, 512)."""
+        shown = super().raw(batch, output, image)
+        return {**shown, "mask": shown["out"][:, 0] > self.logit}

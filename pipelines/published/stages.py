@@ -17,6 +17,10 @@ Tell: TypeAlias = Callable[[Any, Any], Found]
 """A recipe's plain result and the image -> the pipeline's coded findings."""
 
 
+Raw: TypeAlias = dict[str, NDArray[Any]]
+"""What a stage shows of itself: `pre` that went into the network, `out` that came out, `mask` where there is one."""
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Batch:
     """What goes into the network, one array per call, and what `finish` must know beside it."""
@@ -45,27 +49,14 @@ class ArrayStage:
         """Run the network on each input by itself."""
         return Output(tuple(self.network(one) for one in batch.inputs), batch.beside)
 
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class StoredVolume:
-    """A volume used in the axes in which it is stored, e.g. one read from NIfTI; stands in for `Volume`."""
-
-    array: NDArray[np.float32]  # (z, y, x)
-    spacing_mm: tuple[float, float, float]
-
-    def oriented(self, axes: str = "SPL") -> Oriented:  # noqa: ARG002  # stored axes are the axes
-        """Return the array as it is."""
-        return Oriented(self.array, self.spacing_mm, (0, 1, 2), (False, False, False))
+    def raw(self, batch: Batch, output: Output, image: Any) -> Raw:  # noqa: ARG002  # subclasses read it
+        """Return `pre` and `out` in the layout of the publication, for a comparison with the published program."""
+        return {"pre": np.concatenate(batch.inputs), "out": np.concatenate(output.outputs)}
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class StoredPicture:
-    """A picture without a header, e.g. one read from PNG; stands in for `Radiograph`."""
-
-    picture: NDArray[np.uint8]  # (rows, columns) grey, or (rows, columns, 3) blue, green, red
-
-
-AnyVolume: TypeAlias = Volume | StoredVolume
+def as_trained(image: Volume) -> Oriented:
+    """Return the grid of MR models: a file without a DICOM header in its stored axes, DICOM brought to axial LPS."""
+    return image.oriented("SPL") if image.stack.frames else image.as_stored()
 
 
 def turned(oriented: Oriented, labels: NDArray[Any]) -> NDArray[Any]:

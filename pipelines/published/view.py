@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dicom_node.pipeline import Found, Radiograph
-from pipelines.published.stages import ArrayStage, Batch, Output
+from pipelines.published.stages import ArrayStage, Batch, Output, Raw
 
 SIZE = 512
 CLASSES = ("PA", "lateral", "other")
@@ -46,3 +46,8 @@ class ViewStage(ArrayStage):
     def finish(self, output: Output, image: Radiograph) -> Found:
         """Hand over the probabilities."""
         return self.tell(output.outputs[0][0], image)
+
+    def raw(self, batch: Batch, output: Output, image: Radiograph) -> Raw:
+        """Return what every stage does, the picture in 8 bits."""
+        shown = super().raw(batch, output, image)
+        return {**shown, "pre": shown["pre"].astype(np.uint8)}

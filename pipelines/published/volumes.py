@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from dicom_node.pipeline import Found, RefusalError
+from dicom_node.images import Oriented
+from dicom_node.pipeline import Found, RefusalError, Volume
 from pipelines.published.runner import Floats
-from pipelines.published.stages import AnyVolume, ArrayStage, Batch, Output
+from pipelines.published.stages import ArrayStage, Batch, Output, Raw, as_trained
 
 LEAST = 16  # voxels per axis: four halvings
 LIVER_SLICE_MM = 5.0
@@ -52,23 +53,41 @@ def _zoomed(array: NDArray[np.float32], factors: tuple[float, float, float]) -> 
     return np.asarray(ndimage.zoom(array.astype(np.float32), factors, order=1, mode="constant"), np.float32)
 
 
-class LiverStage(ArrayStage):
-    """One CT volume; the result is the labels (slices, rows, columns) on the source grid, 1 liver."""
+class ZoomedStage(ArrayStage):
+    """One volume, zoomed; the result is the labels (slices, rows, columns) on the source grid."""
 
-    def prepare(self, image: AnyVolume, previous: Found | None) -> Batch:  # noqa: ARG002  # the only stage
-        """Return one input (1, d, 256, 256, 1), slices to the head."""
-        oriented = image.oriented("SPL")
-        return Batch((liver_prepared(oriented.array, oriented.spacing_mm[0])[None],))
-
-    def finish(self, output: Output, image: AnyVolume) -> Found:
+    def finish(self, output: Output, image: Volume) -> Found:
         """Bring the labels back to the source grid."""
-        oriented = image.oriented("SPL")
-        return self.tell(oriented.restore(labels_on(output.outputs[0][0], oriented.array.shape)), image)
+        grid = self.grid(image)
+        return self.tell(grid.restore(labels_on(output.outputs[0][0], grid.array.shape)), image)
+
+    def raw(self, batch: Batch, output: Output, image: Volume) -> Raw:
+        """Return what every stage does, and the likeliest class on the network's grid and on the source's."""
+        out = output.outputs[0][0]
+        masks = {"mask": labels_on(out, self.grid(image).array.shape), "net_mask": out.argmax(-1).astype(np.uint8)}
+        return {**super().raw(batch, output, image), **masks}
+
+    def grid(self, image: Volume) -> Oriented:
+        """Return the volume in the axes that the network was trained in, slices to the head."""
+        return image.oriented("SPL")
 
 
-class BlackBloodStage(LiverStage):
-    """One black-blood MR volume; the result is the labels (slices, rows, columns) on the source grid, 1 lesion."""
+class LiverStage(ZoomedStage):
+    """CT at 5 mm; label 1 is liver."""
 
-    def prepare(self, image: AnyVolume, previous: Found | None) -> Batch:  # noqa: ARG002  # the only stage
+    def prepare(self, image: Volume, previous: Found | None) -> Batch:  # noqa: ARG002  # the only stage
+        """Return one input (1, d, 256, 256, 1)."""
+        grid = self.grid(image)
+        return Batch((liver_prepared(grid.array, grid.spacing_mm[0])[None],))
+
+
+class BlackBloodStage(ZoomedStage):
+    """Black-blood MR at half its resolution; label 1 is what the weights mark."""
+
+    def prepare(self, image: Volume, previous: Found | None) -> Batch:  # noqa: ARG002  # the only stage
         """Return one input (1, d, h, w, 1), every axis halved."""
-        return Batch((black_blood_prepared(image.oriented("SPL").array)[None],))
+        return Batch((black_blood_prepared(self.grid(image).array)[None],))
+
+    def grid(self, image: Volume) -> Oriented:
+        """Return a file without a DICOM header as it is stored."""
+        return as_trained(image)

@@ -134,7 +134,13 @@ def test_a_slice_shifted_to_the_side_is_refused(tmp_path: Path) -> None:
 
 
 def test_slices_without_a_position_are_refused(tmp_path: Path) -> None:
-    assert "no usable Image Position" in _refusal(tmp_path, [ct(ImagePositionPatient=None)]).problem
+    lost = [ct((0, 0, z), ImagePositionPatient=None) for z in (0, 2)]
+    assert "no usable Image Position" in _refusal(tmp_path, lost).problem
+
+
+def test_one_slice_without_a_position_is_taken_for_an_axial_one(tmp_path: Path) -> None:
+    volume = read_volume(only(tmp_path, [ct(ImagePositionPatient=None, ImageOrientationPatient=None)]))
+    assert volume.oriented("SPL").flips == (False, False, False)
 
 
 def test_slices_of_different_size_are_refused(tmp_path: Path) -> None:

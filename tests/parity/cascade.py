@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from dicom_node.pipeline import Found
-from pipelines.published.kidney import KidneyStage
+from dicom_node.images import Stack, Volume
+from pipelines.published.kidney import KidneyStage, cascade
 from pipelines.published.kidney_modes import MODES
 from pipelines.published.runner import Floats, Network
-from pipelines.published.stages import StoredVolume
+from pipelines.published.stages import Raw
 from tests.parity.oracle import FLOAT, PROBABILITY, SEED, Figure, figure, inputs, share, stored
 
 # offset of kidney and of tumour in the normalised voxel, by mode
@@ -35,26 +36,39 @@ def stand_in(mode: str) -> Network:
     return find if mode == "1" else tell_apart
 
 
-def volume() -> StoredVolume:
+def volume() -> Volume:
     """The original's volume, slices from the feet up."""
     upside: Any = inputs().kidney_vol(SEED)
-    return StoredVolume(np.ascontiguousarray(upside[::-1], np.float32), (3.0, 0.8, 0.8))
+    return axial(np.ascontiguousarray(upside[::-1], np.float32))
 
 
-def cascade_figures(
-    name: str, networks: Callable[[str], Network], probability: Mapping[str, float] | None = None
-) -> Iterator[Figure]:
+def axial(array: NDArray[np.float32]) -> Volume:
+    """Slices to the head, rows to posterior, columns to the left."""
+    affine = np.diag([0.0, 0, 0, 1])
+    affine[2, 0], affine[1, 1], affine[0, 2] = 3.0, 0.8, 0.8
+    return Volume(array, affine, "", Stack("", "", (), {}))
+
+
+def shown_by(networks: Mapping[str, Network], image: Volume) -> Raw:
+    """Run the cascade, and return what each stage shows of itself."""
+    shown: Raw = {}
+
+    def watch(stage: Any, batch: Any, output: Any) -> None:
+        if isinstance(stage, KidneyStage):
+            shown.update(stage.raw(batch, output, image))
+
+    cascade(networks, lambda *_: ())(image, watch)
+    return shown
+
+
+def cascade_figures(name: str, ours: Raw, probability: Mapping[str, float] | None = None) -> Iterator[Figure]:
     """Compare each mode's inputs, outputs and mask with `name`'s; `probability` overrides the tolerance by mode."""
-    theirs, image = stored(name), volume()
-    found: Found | None = None
+    theirs = stored(name)
     for mode in MODES:
-        stage = KidneyStage(mode, networks(mode))
-        batch = stage.prepare(image, found)
-        output = stage.infer(batch)
-        found = stage.finish(output, image)
-        for k, (one, out) in enumerate(zip(batch.inputs, output.outputs, strict=True)):
-            yield figure(name, f"{mode}/in{k}_shape", one.shape, theirs[f"{mode}/in{k}_shape"], 0)
-            yield figure(name, f"{mode}/in{k}", one[:, ::6, ::6, ::6], theirs[f"{mode}/in{k}"], FLOAT)
-            most = (probability or {}).get(mode, PROBABILITY)
-            yield figure(name, f"{mode}/out{k}", out[0, ::6, ::6, ::6], theirs[f"{mode}/out{k}"], most)
-        yield share(name, f"mask/{mode}", found[-1].labels, theirs[f"mask/{mode}"])  # type: ignore[union-attr]
+        most = (probability or {}).get(mode, PROBABILITY)
+        for k in range(sum(key.startswith(f"{mode}/out") for key in theirs)):
+            given, made = ours[f"{mode}/in{k}"], ours[f"{mode}/out{k}"]
+            yield figure(name, f"{mode}/in{k}_shape", given.shape, theirs[f"{mode}/in{k}_shape"], 0)
+            yield figure(name, f"{mode}/in{k}", given[:, ::6, ::6, ::6], theirs[f"{mode}/in{k}"], FLOAT)
+            yield figure(name, f"{mode}/out{k}", made[::6, ::6, ::6], theirs[f"{mode}/out{k}"], most)
+        yield share(name, f"mask/{mode}", ours[f"{mode}/mask"], theirs[f"mask/{mode}"])

@@ -14,10 +14,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from typer.testing import CliRunner
 
-from dicom_node.weights_store import Weights
-from pipelines.published.importing import import_published
-from pipelines.published.runner import probe
+from dicom_node.cli import app
 
 FOLDER = Path(__file__).resolve().parents[3] / "shared" / "mi2rlnet"
 SEED = "dev"
@@ -75,15 +74,32 @@ def inputs() -> Any:
 
 
 @contextmanager
-def imported(model: str) -> Iterator[Weights]:
-    """Write the original's checkpoint in another process, and import it."""
+def imported(*models: str) -> Iterator[Path]:
+    """Write the original's checkpoints in another process, import each by its own name, and give a configuration."""
     with tempfile.TemporaryDirectory() as folder:
-        source = Path(folder) / model
-        maker = FOLDER / "make_weights.py"
-        subprocess.run([sys.executable, str(maker), model, SEED, str(source)], check=True, capture_output=True)
-        entry = import_published(source, "entry", Path(folder), model)
-        source.unlink()
-        yield entry
+        source, config = Path(folder) / "source", Path(folder) / "config.toml"
+        config.touch()
+        for model in models:
+            making = [sys.executable, str(FOLDER / "make_weights.py"), model, SEED, str(source)]
+            subprocess.run(making, check=True, capture_output=True)
+            command("weights", "import", source, "--recipe", model, "--as", model, "--config", config)
+            source.unlink()
+        yield config
+
+
+def command(*arguments: str | Path) -> None:
+    """Run the command line."""
+    done = CliRunner().invoke(app, [str(one) for one in arguments], catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+
+
+def probed(config: Path, model: str, array: NDArray[Any]) -> dict[str, NDArray[Any]]:
+    """Run the bare network by `weights probe`."""
+    given, made = config.with_name("input.npy"), config.with_name("output.npz")
+    np.save(given, array)
+    command("weights", "probe", model, "--input", given, "--output", made, "--config", config)
+    with np.load(made) as file:
+        return {name: file[name] for name in file.files}
 
 
 def strided(model: str, case: str, name: str, values: NDArray[Any]) -> NDArray[Any]:
@@ -105,22 +121,22 @@ def tolerance(name: str, theirs: NDArray[Any]) -> float:
     return PROBABILITY if name in _PROBABILITIES else RELATIVE * float(np.abs(theirs).max())
 
 
-def network_figures(model: str, entry: Weights, *, full: bool = False) -> Iterator[Figure]:
+def network_figures(model: str, config: Path, *, full: bool = False) -> Iterator[Figure]:
     """Compare the bare network; where not `full`, the two that take minutes are left to the benchmark."""
     theirs = stored(model)
     for case, array in inputs().raw_cases(model, SEED):
         if model == "LungSeg" and not full:
-            yield from _corner(entry, case, array, theirs)
+            yield from _corner(config, case, array, theirs)
         elif full or (model, case) != ("PolypDet", "image"):
-            for name, ours in probe(entry, array).items():
+            for name, ours in probed(config, model, array).items():
                 key = f"raw/{case}/{name}"
                 thin = strided(model, case, name, ours)
                 yield figure(model, key, thin, theirs[key], tolerance(name, theirs[key]))
 
 
-def _corner(entry: Weights, case: str, array: NDArray[Any], theirs: dict[str, NDArray[Any]]) -> Iterator[Figure]:
+def _corner(config: Path, case: str, array: NDArray[Any], theirs: dict[str, NDArray[Any]]) -> Iterator[Figure]:
     """Compare the part of a corner that the cut at 384 pixels cannot reach: the network sees at most 160 around."""
-    ours = probe(entry, array[:, :384, :384])
+    ours = probed(config, "LungSeg", array[:, :384, :384])
     for name, step, size in (("features", 32, 7), ("out", 4, 56)):
         key = f"raw/{case}/{name}"
         near = theirs[key][:, :size, :size]

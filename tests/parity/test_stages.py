@@ -6,25 +6,24 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from dicom_node.pipeline import Photograph, RefusalError, Segmentation, Stack
+from dicom_node.pipeline import Photograph, Radiograph, RefusalError, Segmentation, Stack, Volume
 from pipelines.published import brain, kidney, lungs, marks, polyp, view, volumes
 from pipelines.published.kidney_grid import Box, resampled
 from pipelines.published.kidney_modes import MODES, sided
-from pipelines.published.stages import StoredPicture, StoredVolume
-from tests.parity.cascade import stand_in
+from tests.parity.cascade import axial, stand_in
 from tests.parity.pipes import Kept, mask_on, run
 
 
-def body(shape: tuple[int, int, int], *kidneys: tuple[int, int, int]) -> StoredVolume:
+def body(shape: tuple[int, int, int], *kidneys: tuple[int, int, int]) -> Volume:
     """Fat with balls of kidney around the given centres."""
     z, y, x = np.ogrid[: shape[0], : shape[1], : shape[2]]
     array = np.full(shape, -150, np.float32)
     for a, b, c in kidneys:
         array[((z - a) / 12) ** 2 + ((y - b) / 14) ** 2 + ((x - c) / 14) ** 2 < 1] = 150
-    return StoredVolume(array, (3.0, 0.8, 0.8))
+    return axial(array)
 
 
-def masks_of(image: StoredVolume) -> dict[str, NDArray[np.uint8]]:
+def masks_of(image: Volume) -> dict[str, NDArray[np.uint8]]:
     found = None
     for mode in MODES:
         stage = kidney.KidneyStage(mode, stand_in(mode))
@@ -85,7 +84,7 @@ def test_right_and_left_are_told_by_the_first_stage() -> None:
 
 def test_the_cascade_is_one_model() -> None:
     kept, image = Kept(), body((40, 90, 200), (20, 45, 60), (20, 45, 140))
-    kidney.cascade({mode: stand_in(mode) for mode in MODES}, kept)(image)  # type: ignore[arg-type]
+    kidney.cascade({mode: stand_in(mode) for mode in MODES}, kept)(image)
     assert set(np.unique(kept.result.labels)) == {0, 1, 2}
     assert kept.result.labels.shape == image.array.shape
     assert kept.result.agreement == {1: pytest.approx(1, abs=0.1), 2: pytest.approx(1, abs=0.1)}
@@ -118,7 +117,10 @@ def test_masks_come_back_on_the_pictures_grid() -> None:
     image = Photograph(noise, Stack("", "", (), {}))
     run(polyp.PolypStage(lambda x: np.where(x[:, :1] > 0.5, 3, -3).astype(np.float32), kept), image)
     assert kept.result.mask.shape == (2, 90, 130)
-    run(lungs.LungStage(lambda x: (x > 0).astype(np.float32), kept), StoredPicture(noise[0, ..., 0]))
+    run(
+        lungs.LungStage(lambda x: (x > 0).astype(np.float32), kept),
+        Radiograph(noise[0, ..., 0], noise[0, ..., 0], None, Stack("", "", (), {})),
+    )
     assert kept.result.shape == (90, 130)
 
 
