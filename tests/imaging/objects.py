@@ -15,8 +15,10 @@ from pydicom.uid import (
     DigitalXRayImageStorageForPresentation,
     EnhancedCTImageStorage,
     ExplicitVRLittleEndian,
+    VLEndoscopicImageStorage,
     generate_uid,
 )
+from pydicom.uid import MultiFrameTrueColorSecondaryCaptureImageStorage as MultiframeTrueColor
 
 from dicom_node.images import Stack
 from dicom_node.imaging import Split, split
@@ -82,6 +84,14 @@ def multi_frame_ct(positions: Iterable[Sequence[float]], times: Sequence[int] = 
         _frame_groups(place, times[k : k + 1]) for k, place in enumerate(places)
     ]
     return dataset
+
+
+def photograph(rgb: NDArray[np.uint8], **attributes: Any) -> Dataset:
+    """Return one endoscopic object of red, green, blue ([frames,] rows, columns, 3), uncompressed."""
+    dataset = _object(MultiframeTrueColor if rgb.ndim == 4 else VLEndoscopicImageStorage, "ES", rgb[..., 0])
+    dataset.SamplesPerPixel, dataset.PhotometricInterpretation, dataset.PlanarConfiguration = 3, "RGB", 0
+    dataset.PixelData = rgb.tobytes()
+    return _with(dataset, attributes)
 
 
 def stacks(folder: Path, datasets: Iterable[Dataset], caller: str = "SCANNER") -> Split:
