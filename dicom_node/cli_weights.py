@@ -9,11 +9,11 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 from rich.console import Console
-from rich.table import Table
 
+from dicom_node import cards
 from dicom_node.config import load_config
-from dicom_node.errors import DicomNodeError, WeightsError
-from dicom_node.weights_store import read_catalog
+from dicom_node.errors import WeightsError
+from dicom_node.weights_store import Weights, read_catalog
 
 app = typer.Typer(no_args_is_help=True, help="The weight files that pipelines run with.")
 _out = Console()
@@ -23,19 +23,20 @@ _HERE = Path("config.toml")
 
 
 @app.command("list")
-def list_entries(config: ConfigPath = _HERE) -> None:
-    """Show every entry of the weights catalogue with its card."""
-    table = Table("name", "recipe", "quality", "licence", "state")
-    for entry in read_catalog(load_config(config).weights_folder).values():
-        try:
-            entry.verify()
-            state = "ok"
-        except DicomNodeError as error:
-            state = str(error)
-        card = entry.card
-        table.add_row(entry.name, entry.recipe, str(card.get("quality", "")), str(card.get("licence", "")), state)
-    _out.print(table)
-    _out.print("None of these is a medical device.")
+def list_entries(
+    name: Annotated[str, typer.Argument(help="An entry whose whole card is wanted.")] = "",
+    *,
+    card: Annotated[bool, typer.Option("--card", help="Every entry's whole card.")] = False,
+    config: ConfigPath = _HERE,
+) -> None:
+    """Show the weights catalogue, or the card of an entry: use, limits, quality, licence."""
+    known = read_catalog(load_config(config).weights_folder)
+    if card or name:
+        for entry in [_known(known, name)] if name else known.values():
+            _out.print(cards.card_table(entry))
+    else:
+        _out.print(cards.entries_table(list(known.values())))
+    _out.print(cards.NOTICE)
 
 
 @app.command("import")
@@ -60,12 +61,16 @@ def probe(
 ) -> None:
     """Run an entry's bare network on an array: proves that an import is right."""
     known = read_catalog(load_config(config).weights_folder)
-    if name not in known:
-        raise WeightsError(f"no entry {name!r} in the catalogue; there are {', '.join(sorted(known))}")
-    found = _frameworks("runner").probe(known[name], np.load(batch, allow_pickle=False))
+    found = _frameworks("runner").probe(_known(known, name), np.load(batch, allow_pickle=False))
     np.savez(output, **found)
     for key, array in found.items():
         _out.print(f"{key}: {array.shape}, {array.min():.6g} to {array.max():.6g}")
+
+
+def _known(entries: dict[str, Weights], name: str) -> Weights:
+    if name not in entries:
+        raise WeightsError(f"no entry {name!r} in the catalogue; there are {', '.join(sorted(entries))}")
+    return entries[name]
 
 
 def _frameworks(module: str) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from dicom_node.errors import WeightsError
-from pipelines.training import contrast_ct, lr_mark_cxr, lung_cxr, view_published
+from pipelines.training import contrast_ct, lr_mark_cxr, lung_cxr, polyp_published, view_published
 from pipelines.training.task import Task
 
 TASKS: Final[tuple[Task, ...]] = (
@@ -14,6 +14,7 @@ TASKS: Final[tuple[Task, ...]] = (
     lung_cxr.SMALL,
     contrast_ct.PUBLISHED,
     lung_cxr.PUBLISHED,
+    polyp_published.PUBLISHED,
     view_published.PUBLISHED,
 )
 

@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from dicom_node.cards import enforced, readers
+from dicom_node.cli import app
+from dicom_node.library import DEFAULTS
+from dicom_node.weights_store import Weights, read_catalog
+
+FIELDS = ("trained", "licence", "source", "intended_use", "limits", "quality", "classes")
+SHIPPED = list(read_catalog(DEFAULTS.parent / "weights").values())
+
+
+def listed(*words: str) -> str:
+    done = CliRunner(env={"COLUMNS": "250"}).invoke(app, ["weights", "list", *words, "--config", str(DEFAULTS)])
+    return done.output if done.exit_code == 0 else str(done.exception)
+
+
+@pytest.mark.parametrize("entry", SHIPPED, ids=[entry.name for entry in SHIPPED])
+def test_every_shipped_entry_has_a_complete_card_and_a_pipeline_that_says_what_it_refuses(entry: Weights) -> None:
+    entry.verify()
+    assert [key for key in FIELDS if not entry.card.get(key)] == []
+    assert "Not a medical device" in entry.card["limits"]
+    assert any(word in entry.card["quality"] for word in (" to ", "±"))  # an interval stands beside the figure
+    (pipeline,) = readers(entry.recipe)
+    assert enforced(pipeline).startswith("Refuse")
+
+
+def test_shipped_weights_are_small_and_every_file_has_an_entry() -> None:
+    folder = Path(DEFAULTS.parent / "weights")
+    files = {path.name: path.stat().st_size for path in folder.glob("*.safetensors")}
+    assert files.keys() == {entry.path.name for entry in SHIPPED}
+    assert max(files.values()) <= 8 * 2**20
+    assert sum(files.values()) <= 50 * 2**20
+
+
+def test_the_list_has_a_line_per_entry_and_a_name_shows_its_whole_card() -> None:
+    assert all(entry.name in listed() for entry in SHIPPED)
+    card = listed("lung_cxr_small")
+    for words in (
+        "intended use",
+        "CC BY-NC-SA 4.0",
+        "lung_cxr enforces",
+        "Not a medical device",
+        "0.949 (0.945 to 0.954)",
+    ):
+        assert words in card
+    assert "lr_mark_cxr enforces" in listed("--card")
+
+
+def test_an_unknown_name_says_which_there_are() -> None:
+    assert "no entry 'lungs' in the catalogue; there are contrast_ct_small" in listed("lungs")
