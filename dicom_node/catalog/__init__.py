@@ -10,6 +10,8 @@ from typing import Any
 
 from alembic import command
 from alembic.config import Config as AlembicConfig
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.orm import Session
 
@@ -61,9 +63,13 @@ class Catalog:
         self.engine = _sqlite(url) if url.startswith("sqlite") else create_engine(url, hide_parameters=True)
 
     def migrate(self) -> None:
-        """Bring the tables to this version's shape."""
+        """Bring the tables to this version's shape; where they have it, a locked database is not waited for."""
         settings = AlembicConfig()
         settings.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+        with self.engine.execution_options(readonly=True).connect() as connection:
+            revision = MigrationContext.configure(connection).get_current_revision()
+        if revision == ScriptDirectory.from_config(settings).get_current_head():
+            return
         with self.engine.begin() as connection:
             settings.attributes["connection"] = connection
             command.upgrade(settings, "head")

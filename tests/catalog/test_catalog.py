@@ -1,9 +1,11 @@
 import sqlite3
+import time
 from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from sqlalchemy import text
 
 from dicom_node.catalog import Base, Catalog, Series, Study
 
@@ -26,6 +28,14 @@ def test_migrating_twice_changes_nothing(catalog: Catalog) -> None:
     catalog.migrate()
     with catalog.read() as session:
         assert session.get_one(Study, "1.2").last_at == 2.0
+
+
+def test_a_locked_catalog_of_the_right_shape_holds_no_start_up(catalog: Catalog) -> None:
+    with catalog.engine.connect() as connection:
+        connection.execute(text("SELECT 1"))  # begins immediately, so holds the write lock
+        began = time.monotonic()
+        Catalog(catalog.url).migrate()
+    assert time.monotonic() - began < 25  # of the 30 s that a writer waits
 
 
 @pytest.mark.usefixtures("catalog")

@@ -142,7 +142,7 @@ class House:
         return self.node.config.node.port
 
     def start(self) -> None:
-        """Start the node as a service manager does: again and again until it listens."""
+        """Start the node, and wait until it listens."""
         self.node.__enter__()
 
     def pids(self, part: Part) -> list[int]:
