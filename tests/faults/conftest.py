@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from orthanc_test.orthanc import Orthanc
+from tests.faults.databases import Postgres, postgres_folder
 from tests.faults.house import House
 from tests.faults.report import Report
 from tests.support.programs import require
@@ -43,6 +44,16 @@ def pacs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Orthanc]:
     """An empty Orthanc."""
     require("Orthanc")
     with Orthanc(tmp_path_factory.mktemp("orthanc")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """An empty PostgreSQL."""
+    programs = postgres_folder()
+    if programs is None:
+        (pytest.fail if os.environ.get("DICOM_NODE_REQUIRE_TOOLS") else pytest.skip)("PostgreSQL is not installed")
+    with Postgres(programs) as running:
         yield running
 
 

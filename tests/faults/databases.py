@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from sqlalchemy import create_engine, text
 
@@ -70,19 +71,17 @@ def postgres_folder() -> Path | None:
 
 
 class Postgres:
-    """`with Postgres(folder) as server`: a cluster of our own on a free port of the loopback address."""
+    """`with Postgres(programs) as server`: a cluster of our own on a free port of the loopback address."""
 
-    def __init__(self, folder: Path, programs: Path) -> None:
+    def __init__(self, programs: Path) -> None:
         self.port = free_port()
-        self._folder = folder
+        self._temporary = TemporaryDirectory(prefix="postgres-")
+        self._folder = Path(self._temporary.name) / "cluster"
         self._programs = programs
 
     def __enter__(self) -> Postgres:
-        self._folder.mkdir(parents=True)
         if os.geteuid() == 0:
-            shutil.chown(self._folder, _USER)
-            for parent in self._folder.parents[: self._folder.parts.index("tmp") + 2]:
-                parent.chmod(parent.stat().st_mode | 0o011)
+            shutil.chown(self._temporary.name, _USER)
         self._run("initdb", "--auth=trust", f"--username={_USER}", "--encoding=UTF8")
         settings = f"-p {self.port} -k '' -c listen_addresses=127.0.0.1 -c max_connections=200"
         self._run("pg_ctl", "start", "-w", "-l", str(self._folder / "server.log"), "-o", settings)
@@ -91,9 +90,15 @@ class Postgres:
 
     def __exit__(self, *_: object) -> None:
         self._run("pg_ctl", "stop", "-m", "immediate")
+        self._temporary.cleanup()
+
+    @property
+    def urls(self) -> dict[str, str]:
+        """The two URLs as `[database]` names them."""
+        return {name: self.url(name) for name in ("catalog", "work")}
 
     def url(self, database: str) -> str:
-        """Return the SQLAlchemy URL of "catalog" or "work"."""
+        """Return the SQLAlchemy URL of a database."""
         return f"postgresql+psycopg://{_USER}@127.0.0.1:{self.port}/{database}"
 
     def _sql(self, *statements: str) -> None:

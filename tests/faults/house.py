@@ -14,6 +14,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self, TypeAlias
 
+from sqlalchemy import select
+
+from dicom_node.catalog import Delivery
 from dicom_node.status import read_status
 from orthanc_test.orthanc import Orthanc, free_port
 from orthanc_test.running import RunningNode
@@ -188,8 +191,13 @@ class House:
 
     def hold(self, step: str) -> None:
         """Let the stand-in model of "gating" or "inferring" stay in its next run."""
-        (self._signals / f"reached-{step}").unlink(missing_ok=True)
+        for path in self._signals.glob(f"reached-{step}*"):
+            path.unlink()
         (self._signals / f"hold-{step}").touch()
+
+    def models_busy(self, step: str = "inferring") -> int:
+        """Return in how many processes that model has begun since it was told to stay."""
+        return sum(1 for _ in self._signals.glob(f"reached-{step}-*"))
 
     def wait_until_reached(self, step: str, timeout_s: float) -> None:
         """Wait until that model runs."""
@@ -236,8 +244,17 @@ class House:
         deadline = time.monotonic() + timeout_s
         while not holds():
             if time.monotonic() > deadline:
-                raise TimeoutError(f"waited {timeout_s:g} s for {what}; the log ends:\n{self.node.log()[-6000:]}")
+                raise TimeoutError(f"waited {timeout_s:g} s for {what}; {self._where()}\n{self.node.log()[-6000:]}")
             time.sleep(0.02)
+
+    def _where(self) -> str:
+        """Say where everything is that has no end, and begin the end of the log."""
+        status = read_status(self.node.catalog)
+        counts = f"{status.instances} instances, {status.pending_series} series pending, {dict(status.stacks)}"
+        with self.node.catalog.read() as session:
+            rows = session.scalars(select(Delivery).where(Delivery.state.not_in(["stored", "failed"]))).all()
+        waiting = [f"{row.peer} {row.state} attempt {row.attempt} {row.reason}" for row in rows]
+        return f"{counts}; deliveries: {waiting}; the log ends:"
 
 
 def _write_until_full(write: Callable[[bytes], int], block: bytes) -> None:

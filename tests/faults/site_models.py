@@ -1,11 +1,12 @@
 """A site's own pipelines as the fault tests need them: no weights, 50 ms, and they stop where they are told to.
 
-The file is copied beside config.toml. Each model touches SIGNALS/reached-STEP when it begins and stays while
-SIGNALS/hold-STEP is there.
+The file is copied beside config.toml. Each model touches SIGNALS/reached-STEP, and the same with its
+process's id, when it begins, and stays while SIGNALS/hold-STEP is there.
 """
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -56,6 +57,7 @@ class _Stage:
     def infer(self, batch: Any) -> Any:
         signals = Path(self._settings.signals)
         (signals / f"reached-{self.step}").touch()
+        (signals / f"reached-{self.step}-{os.getpid()}").touch()
         time.sleep(self._settings.seconds)
         deadline = time.monotonic() + _HOLD_AT_MOST_S
         while (signals / f"hold-{self.step}").exists() and time.monotonic() < deadline:
