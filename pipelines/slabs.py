@@ -32,14 +32,8 @@ class SlabStage:
         self.tell = tell
 
     def prepare(self, image: Volume, previous: Found | None) -> Floats:  # noqa: ARG002  # the only stage
-        """Return the volume in even voxels of PIXEL_MM, axes SPL, black -1 and white 1."""
-        oriented = image.oriented("SPL")
-        size = [
-            max(1, round(n * mm / PIXEL_MM)) for n, mm in zip(oriented.array.shape, oriented.spacing_mm, strict=True)
-        ]
-        blur = [max(0.0, 0.5 * (n / m - 1)) for n, m in zip(oriented.array.shape, size, strict=True)]
-        even = resized(ndimage.gaussian_filter(oriented.array, blur), size)
-        return scaled(even, float(np.percentile(even, _WHITE)))
+        """Return the volume in even voxels."""
+        return even(image)
 
     def infer(self, batch: Floats) -> Floats:
         """Return the probability of each voxel, the mean of three views: across each axis."""
@@ -50,14 +44,27 @@ class SlabStage:
         """(slices, rows, columns) -> the same, slice by slice."""
         rows, columns = volume.shape[1:]
         wide = np.pad(volume, ((0, 0), (0, -rows % _MULTIPLE), (0, -columns % _MULTIPLE)), constant_values=-1)
-        places = np.clip(np.arange(len(wide))[:, None] + np.array(OFFSETS), 0, len(wide) - 1)
-        return probabilities(self.network(wide[places])[:, 0, :rows, :columns])
+        return probabilities(self.network(wide[places(len(wide))])[:, 0, :rows, :columns])
 
     def finish(self, output: Floats, image: Volume) -> Found:
         """Bring the probabilities to the source grid and cut them there."""
         oriented = image.oriented("SPL")
         brain = largest(resized(output, list(oriented.array.shape)) >= 0.5)
         return self.tell(oriented.restore(brain.astype(np.uint8)), image)
+
+
+def even(image: Volume) -> Floats:
+    """Return a volume in even voxels of PIXEL_MM, axes SPL, black -1 and white 1."""
+    oriented = image.oriented("SPL")
+    size = [max(1, round(n * mm / PIXEL_MM)) for n, mm in zip(oriented.array.shape, oriented.spacing_mm, strict=True)]
+    blur = [max(0.0, 0.5 * (n / m - 1)) for n, m in zip(oriented.array.shape, size, strict=True)]
+    values = resized(ndimage.gaussian_filter(oriented.array, blur), size)
+    return scaled(values, float(np.percentile(values, _WHITE)))
+
+
+def places(slices: int) -> NDArray[np.int64]:
+    """Return for each slice those of its slab, (slices, SLABS); past the ends the last one stands in."""
+    return np.asarray(np.clip(np.arange(slices)[:, None] + np.array(OFFSETS), 0, slices - 1), np.int64)
 
 
 def scaled(values: Floats, white: float) -> Floats:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,11 +31,7 @@ class SliceStage:
 
     def prepare(self, image: Volume, previous: Found | None) -> Floats:  # noqa: ARG002  # the only stage
         """Return every slice, windowed, in its square: (slices, 1, SIZE, SIZE), -1 .. 1."""
-        oriented = image.oriented("SPL")
-        low, high = _PICTURE if image.stack.text("windowed") else WINDOW_HU
-        box = _box(oriented.array)
-        squares = [box.put(np.clip((one - low) / (high - low), 0, 1)) for one in oriented.array]
-        return np.stack(squares)[:, None] * np.float32(2) - np.float32(1)
+        return squares(image)[:, None] * np.float32(2) - np.float32(1)
 
     def infer(self, batch: Floats) -> Floats:
         """Return the logits, (slices, labels, SIZE, SIZE)."""
@@ -44,12 +40,21 @@ class SliceStage:
     def finish(self, output: Floats, image: Volume) -> Found:
         """Bring each slice's probabilities to the source grid and cut them there."""
         oriented = image.oriented("SPL")
-        box = _box(oriented.array)
+        box = boxed(oriented.array)
         labels = np.stack([_labels([box.take(one) for one in probabilities(slices)]) for slices in output])
         return self.tell(oriented.restore(labels), image)
 
 
-def _box(array: Floats) -> Letterbox:
+def squares(image: Volume) -> Floats:
+    """Return every slice, axes SPL, windowed, in the network's square: (slices, SIZE, SIZE), 0 .. 1."""
+    array = image.oriented("SPL").array
+    low, high = _PICTURE if image.stack.text("windowed") else WINDOW_HU
+    box = boxed(array)
+    return np.stack([box.put(np.clip((one - low) / (high - low), 0, 1)) for one in array])
+
+
+def boxed(array: NDArray[Any]) -> Letterbox:
+    """Return how slices (slices, rows, columns) lie in the square."""
     _, rows, columns = array.shape
     return Letterbox(rows, columns, SIZE)
 

@@ -61,7 +61,6 @@ class LiteEncoder(nn.Module):
         super().__init__()
         self.stem = nn.Sequential(*_normed(inputs, _STEM, 3, 2), nn.ReLU6(inplace=True))
         self.stages = nn.ModuleList()
-        self.frozen: tuple[nn.Module, ...] = ()
         before = _STEM
         for outputs, blocks, kernel, stride, expansion in _STAGES:
             shapes = [(before, stride), *[(outputs, 1)] * (blocks - 1)]
@@ -69,18 +68,9 @@ class LiteEncoder(nn.Module):
             before = outputs
 
     def freeze(self, stages: int) -> None:
-        """Keep the stem and the first stages as they are while the rest is trained."""
-        self.frozen = (self.stem, *self.stages[:stages])
-        for part in self.frozen:
+        """Close the stem and the first stages to training."""
+        for part in (self.stem, *self.stages[:stages]):
             part.requires_grad_(False)
-        self.train(self.training)
-
-    def train(self, mode: bool = True) -> LiteEncoder:
-        """Switch to training, except for what is frozen."""
-        super().train(mode)
-        for part in self.frozen:
-            part.eval()
-        return self
 
     def forward(self, x: Tensor) -> list[Tensor]:
         """(n, inputs, h, w) -> the maps at 1/2, 1/4, 1/8, 1/16 and 1/32."""

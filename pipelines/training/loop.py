@@ -189,9 +189,10 @@ def _warm_average(most: float) -> Callable[[Tensor, Tensor, Tensor | int], Tenso
 
 
 def freeze(network: nn.Module, trained: tuple[str, ...]) -> None:
-    """Let only the parameters of the named parts be trained; no names: all of them."""
+    """Let only the parameters of the named parts be trained; no names: all that the network itself keeps open."""
     for name, parameter in network.named_parameters():
-        parameter.requires_grad_(not trained or any(name == part or name.startswith(f"{part}.") for part in trained))
+        wanted = not trained or any(name == part or name.startswith(f"{part}.") for part in trained)
+        parameter.requires_grad_(wanted and parameter.requires_grad)
 
 
 def train_mode(network: nn.Module) -> None:

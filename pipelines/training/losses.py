@@ -14,10 +14,27 @@ from pipelines.training.loop import Batch, Loss
 UNKNOWN: Final = 127  # in labels: no part of the loss
 _SMOOTHING: Final = 0.03  # of a class's certainty: small sets of images cannot justify more
 _LEAST: Final = 1e-6
+_SMOOTH: Final = 1e-5
+_SLIVER: Final = 1.0  # pixels: of a picture without the part, Dice must fall smoothly to nothing found
 
 
-def mask_loss(parts: int, *, probabilities: bool = False, half: bool = True) -> Loss:
-    """Dice plus cross-entropy of each part against all else: pictures (n, c, h, w), labels (n, h, w) 0 .. parts."""
+def mask_loss(parts: int, *, probabilities: bool = False, half: bool = True, each: bool = False) -> Loss:
+    """Dice plus cross-entropy of each part against all else: pictures (n, c, h, w), labels (n, h, w) 0 .. parts.
+
+    Args:
+        parts: outputs of the network.
+        probabilities: whether it ends in a logistic function.
+        half: whether it runs in bfloat16.
+        each: whether Dice is of each picture by itself, so that a sliver of an organ counts as much as all of it; else
+            of the batch.
+    """
+    smooth = _SLIVER if each else _SMOOTH
+    overlap = MaskedDiceLoss(
+        sigmoid=not probabilities,
+        batch=not each,
+        smooth_nr=smooth,
+        smooth_dr=smooth,
+    )
 
     def loss(network: nn.Module, batch: Batch) -> Tensor:
         pictures, labels = batch
@@ -29,7 +46,7 @@ def mask_loss(parts: int, *, probabilities: bool = False, half: bool = True) -> 
             entropy = functional.binary_cross_entropy(found.clamp(_LEAST, 1 - _LEAST), target, weight)
         else:
             entropy = functional.binary_cross_entropy_with_logits(found, target, weight)
-        dice: Tensor = MaskedDiceLoss(sigmoid=not probabilities, batch=True)(found, target, known)
+        dice: Tensor = overlap(found, target, known)
         return entropy + dice
 
     return loss

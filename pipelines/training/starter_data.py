@@ -19,11 +19,16 @@ from typing import Final
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
+from scipy.sparse import csgraph
 
-from pipelines.training.data import CxrRow, fold_of, read_cxr, read_grey, split_cxr
+from pipelines.training.data import CxrRow, folds_of, read_cxr, read_grey, split_cxr
 from pipelines.training.lung_sides import sides
+from pipelines.training.made_views import made_views
 
 FOLDS: Final = 5
+SAME_SCENE: Final = 0.88  # correlation of two frames' thumbnails, from which they are taken for one patient's
+VIEWS: Final = {"PA": "frontal", "AP": "frontal", "AP Supine": "frontal", "lateral": "lateral", "other": "other"}
 MARKS: Final = Path(__file__).with_name("real_marks.csv")
 
 
@@ -31,11 +36,12 @@ MARKS: Final = Path(__file__).with_name("real_marks.csv")
 class Item:
     """One image, and what stands beside it."""
 
-    image: Path
+    image: Path  # where it is, or of a made picture only its name
     patient: str
     part: str = ""
     label: str = ""
     mask: NDArray[np.uint8] | None = None  # (rows, columns)
+    picture: NDArray[np.uint8] | None = None  # (rows, columns), of one that is made
 
 
 def lungs(data: Path) -> Iterator[Item]:
@@ -66,26 +72,39 @@ def contrast(data: Path) -> Iterator[Item]:
 
 
 def views(data: Path) -> Iterator[Item]:
-    """Yield every radiograph with its view; AP is frontal."""
-    for part, row in _parts(read_cxr(data / "cxr")):
-        yield Item(row.image, row.patient, part, label=row.view if row.view in ("lateral", "other") else "frontal")
+    """Yield every radiograph whose view is known, AP being frontal, and made pictures to train on."""
+    for part, row in _parts([row for row in read_cxr(data / "cxr") if row.view in VIEWS]):
+        yield Item(row.image, row.patient, part, label=VIEWS[row.view])
+    for number, (view, picture) in enumerate(made_views(data, np.random.default_rng(0))):
+        yield Item(Path(f"made-{number}.png"), f"made {number}", "train", label=view, picture=picture)
 
 
 def livers(data: Path) -> Iterator[Item]:
-    """Yield the slices; their volume is the patient."""
-    yield from _slices(data / "ct_liver", "volume")
+    """Yield the slices; their volume is the patient. None steers: no setting was chosen by them."""
+    items = list(_slices(data / "ct_liver", "volume"))
+    yield from _with_parts(items)
 
 
 def kidneys(data: Path) -> Iterator[Item]:
-    """Yield the slices with 1 kidney, 2 tumour; mirrored and bent copies have their origin's case."""
+    """Yield the slices with 1 kidney, 2 tumour; mirrored and bent copies have their origin's case: folds measure."""
     yield from _slices(data / "ct_kidney", "case")
 
 
 def polyps(data: Path) -> Iterator[Item]:
-    """Yield the frames; whose they are is not known."""
-    for image in sorted((data / "polyp" / "images").iterdir()):
-        mask = read_grey(data / "polyp" / "masks" / f"{image.stem}.png")
-        yield Item(image, image.stem, _dealt(image.stem), mask=mask)
+    """Yield the frames; whose they are is not known, so those that look alike count as one patient's."""
+    images = sorted((data / "polyp" / "images").iterdir())
+    masks = [read_grey(data / "polyp" / "masks" / f"{image.stem}.png") for image in images]
+    scenes = scenes_of([np.asarray(cv2.imread(str(image), cv2.IMREAD_COLOR_BGR), np.uint8) for image in images])
+    items = [Item(image, scene, mask=mask) for image, scene, mask in zip(images, scenes, masks, strict=True)]
+    yield from _with_parts(items)
+
+
+def scenes_of(pictures: Sequence[NDArray[np.uint8]]) -> list[str]:
+    """Return each frame's scene: frames whose thumbnails correlate, and those that correlate with these."""
+    small = [cv2.resize(one, (32, 32), interpolation=cv2.INTER_AREA).astype(np.float64).ravel() for one in pictures]
+    alike = np.corrcoef(np.stack(small)) >= SAME_SCENE
+    _, labels = csgraph.connected_components(sparse.csr_array(alike), directed=False)
+    return [f"scene {label}" for label in labels]
 
 
 SETS: Final[dict[str, Callable[[Path], Iterator[Item]]]] = {
@@ -109,11 +128,14 @@ def _parts(rows: Sequence[CxrRow]) -> Iterator[tuple[str, CxrRow]]:
 def _slices(folder: Path, group: str) -> Iterator[Item]:
     for row in _rows(folder):
         mask = read_grey(folder / row["label"])
-        yield Item(folder / row["image"], row[group], _dealt(row[group]), mask=mask)
+        yield Item(folder / row["image"], row[group], mask=mask)
 
 
-def _dealt(patient: str) -> str:
-    return {0: "test", 1: "validation"}.get(fold_of(patient, FOLDS), "train")
+def _with_parts(items: Sequence[Item]) -> Iterator[Item]:
+    """Deal patients to five folds: the first tests, the others train and steer."""
+    positive = [item.mask is not None and bool(item.mask.any()) for item in items]
+    for item, fold in zip(items, folds_of([item.patient for item in items], positive, FOLDS), strict=True):
+        yield dataclasses.replace(item, part={0: "test", 1: "validation"}.get(fold, "train"))
 
 
 def _rows(folder: Path) -> list[dict[str, str]]:
@@ -130,7 +152,10 @@ def lay_out(items: Sequence[Item], folder: Path) -> None:
         table = csv.writer(file)
         table.writerow(["file", "label", "patient", "part"])
         for item in items:
-            shutil.copyfile(item.image, folder / "images" / item.image.name)
+            if item.picture is None:
+                shutil.copyfile(item.image, folder / "images" / item.image.name)
+            else:
+                cv2.imwrite(str(folder / "images" / item.image.name), item.picture)
             if item.mask is not None:
                 cv2.imwrite(str(folder / "masks" / f"{item.image.stem}.png"), item.mask)
             table.writerow([item.image.name, item.label, item.patient, item.part])

@@ -5,13 +5,28 @@ from __future__ import annotations
 from typing import Final
 
 from dicom_node.errors import WeightsError
-from pipelines.training import contrast_ct, lr_mark_cxr, lung_cxr, polyp_published, view_published
+from pipelines.training import (
+    brain_mr,
+    contrast_ct,
+    ct_organs,
+    lr_mark_cxr,
+    lung_cxr,
+    polyp_es,
+    polyp_published,
+    view_cxr,
+    view_published,
+)
 from pipelines.training.task import Task
 
 TASKS: Final[tuple[Task, ...]] = (
     contrast_ct.SMALL,
     lr_mark_cxr.SMALL,
     lung_cxr.SMALL,
+    brain_mr.SMALL,
+    ct_organs.KIDNEY,
+    ct_organs.LIVER,
+    polyp_es.SMALL,
+    view_cxr.SMALL,
     contrast_ct.PUBLISHED,
     lung_cxr.PUBLISHED,
     polyp_published.PUBLISHED,
