@@ -6,7 +6,8 @@ DicomNodeError
 ├── ObjectError            one DICOM object or file cannot be used; names the object
 │   └── GeometryError      a stack's slices do not form one regular grid
 ├── RefusalError           a pipeline or route declines a stack, in words for a person
-├── ModelError             a model raised, timed out, or its process died
+├── ModelError             a model raised or timed out
+│   └── ModelDiedError     its process died
 ├── ProofError             an encoded result does not say what the model found
 └── PeerError              a DICOM peer could not be reached or would not talk
 """
@@ -43,6 +44,10 @@ class RefusalError(DicomNodeError):
 
 class ModelError(DicomNodeError):
     """A model raised, timed out, or its process died."""
+
+
+class ModelDiedError(ModelError):
+    """A model's process died under it; that need not have been the images' fault."""
 
 
 class ProofError(DicomNodeError):

@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Any
 
 from dicom_node.config import Config
-from dicom_node.errors import ModelError
+from dicom_node.errors import ModelDiedError, ModelError
 from dicom_node.infer.messages import NO_ARRAYS, Arrays, receive, send
 from dicom_node.processes import start
 
@@ -40,7 +40,8 @@ class Child:
         """Send a request and return its answer.
 
         Raises:
-            ModelError: no answer came in time, or the process died; `what` is named, the next request starts it anew.
+            ModelError: no answer came in time; `what` is named, the next request starts the process anew.
+            ModelDiedError: the process died, and so does the next request start it anew.
         """
         with self._lock:
             try:
@@ -51,7 +52,7 @@ class Child:
                     raise ModelError(f"{what}: no answer within {timeout_s:g} s; its process was ended")
                 return receive(connection)
             except (EOFError, OSError) as error:
-                raise ModelError(f"{what}: the {self._name} process {self._end()}") from error
+                raise ModelDiedError(f"{what}: the {self._name} process {self._end()}") from error
 
     def close(self) -> None:
         """End the process."""

@@ -1,17 +1,19 @@
-"""The pipelines in a process of their own; its death fails one run and nothing else."""
+"""The pipelines in a process of their own; its death, twice over, fails one run and nothing else."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from dicom_node.config import Config
-from dicom_node.errors import ModelError
+from dicom_node.errors import ModelDiedError, ModelError
 from dicom_node.images import Stack
 from dicom_node.infer.child import Child
 
+_log = logging.getLogger(__name__)
 _SERVER = "dicom_node.infer.serving"  # by name, since the frameworks must not be imported by the one that asks
 _CHECK_S = 120.0  # of every pipeline's weights
 
@@ -42,7 +44,7 @@ class ModelProcess:
     def refusals(self, stack: Stack) -> Mapping[str, str]:
         """Return why pipelines decline a stack from its header alone, by pipeline; the others are left out.
 
-        Raises ModelError when the process died.
+        Raises ModelError when the process died twice.
         """
         declined: Mapping[str, str] = self._ask({"do": "refusals", "stack": stack.to_json()}, _CHECK_S)
         return declined
@@ -51,7 +53,7 @@ class ModelProcess:
         """Run one pipeline on one stack; findings are written to `out` by rename.
 
         Raises:
-            ModelError: the model raised, took longer than its `timeout_s`, or its process died.
+            ModelError: the model raised, took longer than its `timeout_s`, or its process died twice.
         """
         timeout_s = self._config.pipelines[pipeline].timeout_s
         request = {"do": "run", "pipeline": pipeline, "stack": stack.to_json(), "out": str(out)}
@@ -65,5 +67,10 @@ class ModelProcess:
         self._child.close()
 
     def _ask(self, request: Mapping[str, Any], timeout_s: float) -> Any:
+        """Ask; once more where the process died, for it may have been killed for something else's hunger for memory."""
         what = request.get("pipeline", request["do"])
-        return self._child.ask(what, request, timeout_s=timeout_s)[0]
+        try:
+            return self._child.ask(what, request, timeout_s=timeout_s)[0]
+        except ModelDiedError as error:
+            _log.warning("%s; it is asked once more", error)
+            return self._child.ask(what, request, timeout_s=timeout_s)[0]

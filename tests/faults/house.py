@@ -39,7 +39,7 @@ min_free_gb = 0.008
 series_quiet_s = 0.5
 study_quiet_s = 0.5
 regeneration_s = 1
-max_study_age_days = 100000
+max_study_age_days = {max_study_age_days}
 [workers]
 poll_s = 0.1
 lease_s = 3
@@ -82,7 +82,15 @@ when = {{ Modality = "CT", contrast = "enhanced" }}
 class House:
     """`with House(folder, orthanc) as house`: everything stands and the node listens."""
 
-    def __init__(self, folder: Path, orthanc: Orthanc, databases: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        orthanc: Orthanc,
+        databases: Mapping[str, str] | None = None,
+        *,
+        max_study_age_days: int = 100_000,
+    ) -> None:
+        """`max_study_age_days` lets the old studies that the tests make be stored and not run."""
         self.folder = folder
         self.orthanc = orthanc
         self.archive = Archive()
@@ -91,6 +99,7 @@ class House:
         self._signals = folder / "signals"
         self._clock = folder / "clock"
         self._databases = databases or {}
+        self._max_study_age_days = max_study_age_days
         self._node: RunningNode | None = None
         self._further: subprocess.Popen[bytes] | None = None
 
@@ -126,6 +135,7 @@ class House:
         path.write_text(
             CONFIG.format(
                 port=free_port(),
+                max_study_age_days=self._max_study_age_days,
                 database=f"[database]\n{database}" if database else "",
                 orthanc_title=self.orthanc.ae_title,
                 orthanc_port=self.orthanc.dicom_port,

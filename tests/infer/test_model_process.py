@@ -63,7 +63,14 @@ def test_one_without_weights_declines_before_anything_is_run(tmp_path: Path, sta
         models.close()
 
 
-def test_a_process_that_dies_fails_the_run_and_the_next_one_runs(start: Start, stack: Stack, tmp_path: Path) -> None:
+def test_a_process_that_is_killed_once_costs_no_run(start: Start, stack: Stack, tmp_path: Path) -> None:
+    switch = tmp_path / "die"
+    switch.touch()
+    assert not start(f'dies_once = "{switch}"').run("one", stack, tmp_path / "findings.npz").problem
+    assert not switch.exists()
+
+
+def test_one_that_dies_twice_fails_the_run_and_the_next_one_runs(start: Start, stack: Stack, tmp_path: Path) -> None:
     switch = tmp_path / "die"
     switch.touch()
     models = start(f'dies_while = "{switch}"')

@@ -37,6 +37,7 @@ class StandInSettings(Settings):
 
     seconds: float = 0.0
     dies_while: str = ""  # a file: while it is there, the process kills itself
+    dies_once: str = ""  # a file: the process that finds it removes it and kills itself
     declines: str = ""  # said by refuse
 
 
@@ -50,6 +51,9 @@ class _Stage:
     def infer(self, batch: Any) -> Any:
         time.sleep(self._settings.seconds)
         if self._settings.dies_while and Path(self._settings.dies_while).exists():
+            os.kill(os.getpid(), signal.SIGKILL)
+        if self._settings.dies_once and Path(self._settings.dies_once).exists():
+            Path(self._settings.dies_once).unlink()
             os.kill(os.getpid(), signal.SIGKILL)
         return batch
 

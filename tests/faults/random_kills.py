@@ -1,0 +1,136 @@
+"""Kills at random moments, by hand: `python -m tests.faults.random_kills --runs 20 --seed 1 --database sqlite`.
+
+Each run sends series by several senders at once, kills one part of the node at a random moment, lets everything end and
+judges what Orthanc and the strict archive hold. Runs are added to one file, so that many short calls make one long
+test; every call writes the summary anew.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from orthanc_test.orthanc import Orthanc
+from tests.faults.databases import Postgres, postgres_folder
+from tests.faults.house import House, Part
+from tests.faults.sending import Modality
+from tests.faults.summary import RUNS, write_summary
+from tests.faults.verdict import Verdict, judge
+from tests.support.dicom import series
+
+_SERIES, _IMAGES = 3, 6
+_LATEST_S = 7.0  # when the last series has usually been delivered
+_SENT_S, _SETTLED_S = 120.0, 180.0
+_PARTS: tuple[Part, ...] = ("receiver", "registrar", "worker", "supervisor", "model")
+_FOR_GOOD = "further worker, for good"
+
+
+def main() -> int:
+    """Do the runs that are asked for; 1 where any of them found a fault."""
+    asked = _arguments()
+    with tempfile.TemporaryDirectory(prefix="faults-") as folder, Orthanc(Path(folder) / "orthanc") as pacs:
+        numbers = list(range(asked.runs))
+        while numbers:
+            with _house(Path(folder) / f"house{len(numbers)}", pacs, asked.database) as house:
+                while numbers and _is_well(house, asked, numbers.pop(0)):
+                    pass
+    write_summary()
+    return 1 if any(_faults(line) for line in RUNS.read_text().splitlines()[-asked.runs :]) else 0
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--runs", type=int, default=20)
+    parser.add_argument("--seed", type=int, required=True)
+    parser.add_argument("--database", choices=["sqlite", "postgresql"], default="sqlite")
+    return parser.parse_args()
+
+
+@contextmanager
+def _house(folder: Path, pacs: Orthanc, database: str) -> Iterator[House]:
+    folder.mkdir()
+    with ExitStack() as stack:
+        urls: Mapping[str, str] = {}
+        if database == "postgresql":
+            programs = postgres_folder()
+            assert programs is not None, "PostgreSQL is not installed"
+            urls = stack.enter_context(Postgres(programs)).urls
+        yield stack.enter_context(House(folder, pacs, urls))
+
+
+def _is_well(house: House, asked: argparse.Namespace, number: int) -> bool:
+    """Do one run and write it down; False where the house is not to be used again."""
+    chance = random.Random(f"{asked.seed}.{number}")  # noqa: S311  # no secret
+    line: dict[str, Any] = {"at": f"{datetime.now(UTC):%Y-%m-%d %H:%M}", "seed": asked.seed, "run": number}
+    line["database"] = asked.database
+    try:
+        if asked.database == "postgresql":
+            house.start_further_worker()
+        house.wait_until_whole()
+        line |= _run(house, chance, may_end_further=asked.database == "postgresql")
+    except (TimeoutError, AssertionError) as error:
+        line["problem"] = str(error)[:2000]
+    with RUNS.open("a") as file:
+        file.write(f"{json.dumps(line)}\n")
+    sys.stdout.write(f"{json.dumps(line)}\n")
+    sys.stdout.flush()
+    return "problem" not in line and not line["faults"]
+
+
+def _run(house: House, chance: random.Random, *, may_end_further: bool) -> dict[str, Any]:
+    modalities = [Modality(house.port, series(_IMAGES)) for _ in range(_SERIES)]
+    before = house.node.count()
+    senders = [threading.Thread(target=modality.send_all, args=(_SENT_S,)) for modality in modalities]
+    for sender in senders:
+        sender.start()
+    killed = _kill(house, chance, may_end_further=may_end_further)
+    for sender in senders:
+        sender.join()
+    house.wait(lambda: house.settled(before + _SERIES * _IMAGES), _SETTLED_S, "every series to end")
+    house.end_further_worker()
+    verdicts = [judge(house, modality) for modality in modalities]
+    return {**killed, **_total(verdicts)}
+
+
+def _kill(house: House, chance: random.Random, *, may_end_further: bool) -> dict[str, Any]:
+    after_s = chance.uniform(0, _LATEST_S)
+    part = chance.choice([*_PARTS, _FOR_GOOD] if may_end_further else _PARTS)
+    time.sleep(after_s)
+    states = sorted({str(stack.state) for stack in house.node.stacks()})
+    if part == _FOR_GOOD:
+        house.end_further_worker()
+    elif house.pids(part):  # type: ignore[arg-type]
+        house.kill(part)  # type: ignore[arg-type]
+    else:
+        part = f"{part}, which was not up"
+    return {"killed": part, "after_s": round(after_s, 2), "while": states}
+
+
+def _total(verdicts: list[Verdict]) -> dict[str, Any]:
+    counts = [{name: value for name, value in asdict(one).items() if isinstance(value, int)} for one in verdicts]
+    total = {name: sum(count[name] for count in counts) for name in counts[0]}
+    return {
+        **total,
+        "faults": sum(one.faults for one in verdicts),
+        "ends": [end for one in verdicts for end in one.ends],
+    }
+
+
+def _faults(line: str) -> int:
+    run = json.loads(line)
+    return 1 if "problem" in run else int(run["faults"])
+
+
+if __name__ == "__main__":
+    sys.exit(main())
