@@ -16,8 +16,8 @@ from dicom_node.pipeline import Found, Volume
 from pipelines.compact import probabilities
 from pipelines.published.runner import Floats, Network
 
-PIXEL_MM: Final = 1.6
-OFFSETS: Final = (-2, 0, 2)  # voxels from the slice that is judged
+PIXEL_MM: Final = 2.0
+OFFSETS: Final = (-1, 0, 1)  # voxels from the slice that is judged
 SLABS: Final = len(OFFSETS)
 _WHITE: Final = 98.5  # percentile of the volume
 _MULTIPLE: Final = 32  # pixels: five halvings

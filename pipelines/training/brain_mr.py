@@ -20,7 +20,7 @@ from pipelines.training.augment import LABELS, PICTURE, Chances
 from pipelines.training.losses import mask_loss
 from pipelines.training.task import Arrays, Random, Task
 
-SIZE: Final = 160  # pixels of a slab; a head of 256 mm
+SIZE: Final = 128  # pixels of a slab; a head of 256 mm
 EVERY: Final = 3  # slices
 CHANCES: Final = Chances(degrees=20, holes=0)
 

@@ -29,7 +29,7 @@ from pipelines.training.task import Random
 
 log = logging.getLogger(__name__)
 
-SIZE = 160
+SIZE = 128
 BATCH = 16
 STEPS = 60
 BRAIN: Final = (*range(2, 61), 72, 77, 85, 136, 137, 163, 164)
@@ -41,7 +41,7 @@ _TISSUES: Final = 3  # pieces into which a label outside the brain is parted: it
 Labels = NDArray[np.int16]
 
 
-def read_heads(folder: Path, random: Random, copies: int = 3) -> list[Labels]:
+def read_heads(folder: Path, random: Random, copies: int = 2) -> list[Labels]:
     """Return label maps in cubes of SIZE voxels of PIXEL_MM, axes superior, posterior, left; each also rotated."""
     heads: list[Labels] = []
     for path in sorted(folder.glob("*.nii.gz")):
@@ -73,7 +73,7 @@ def bent(slices: Labels, random: Random) -> Labels:
     matrix = np.asarray(turn, np.float64)
     matrix[:, 2] += random.uniform(-0.15, 0.15, 2) * SIZE
     y, x = np.mgrid[:SIZE, :SIZE].astype(np.float32)
-    strength = random.uniform(0, 5)
+    strength = random.uniform(0, 4)
     pulled = [one + strength * smooth_field(random, int(random.integers(3, 9))) for one in (x, y)]
     source = np.stack([*pulled, np.ones_like(x)], -1) @ matrix.T.astype(np.float32)
     across, down = np.ascontiguousarray(source[..., 0]), np.ascontiguousarray(source[..., 1])

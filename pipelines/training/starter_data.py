@@ -104,7 +104,7 @@ def scenes_of(pictures: Sequence[NDArray[np.uint8]]) -> list[str]:
     small = [cv2.resize(one, (32, 32), interpolation=cv2.INTER_AREA).astype(np.float64).ravel() for one in pictures]
     alike = np.corrcoef(np.stack(small)) >= SAME_SCENE
     _, labels = csgraph.connected_components(sparse.csr_array(alike), directed=False)
-    return [f"scene {label}" for label in labels]
+    return [f"cluster {label}" for label in labels]
 
 
 SETS: Final[dict[str, Callable[[Path], Iterator[Item]]]] = {

@@ -12,6 +12,7 @@ from dicom_node.pipeline import Pipeline, Weights, WeightsError
 from pipelines.contrast_ct import ContrastCT
 from pipelines.lr_mark_cxr import LRMarkCXR
 from pipelines.lung_cxr import LungCXR
+from pipelines.polyp_es import PolypES
 from pipelines.training.loop import sha256_of
 from tests.pipelines.support import weights
 
@@ -19,6 +20,7 @@ PIPELINES: list[tuple[type[Pipeline], str]] = [
     (ContrastCT, "contrast_ct_small"),
     (LungCXR, "lung_cxr_small"),
     (LRMarkCXR, "lr_mark_cxr_small"),
+    (PolypES, "polyp_es_small"),
 ]
 
 
