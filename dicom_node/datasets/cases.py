@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, Protocol, TypeAlias
 
@@ -30,8 +31,11 @@ class TrueBox:
 class Mask(Protocol):
     """What is there, pixel by pixel; read only when it is needed."""
 
-    def read(self, image: Image) -> NDArray[np.uint8]:
-        """Return the values (slices, rows, columns) on the image's grid; ObjectError where they do not fit it."""
+    def read(self, image: Image, classes: Sequence[str]) -> NDArray[np.uint8]:
+        """Return the values (slices, rows, columns) on the image's grid; ObjectError where they do not fit it.
+
+        `classes` are the names of the values 1, 2 ..., for masks that tell names instead.
+        """
 
 
 Truth: TypeAlias = Mask | str | tuple[TrueBox, ...]

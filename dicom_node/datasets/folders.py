@@ -12,6 +12,7 @@ from typing import Final, TypeAlias
 from pydicom import dcmread
 
 from dicom_node.datasets.cases import Case, Dataset, Kind, TrueBox, Truth
+from dicom_node.datasets.dicom_truth import read_dicom_dataset
 from dicom_node.datasets.masks import MaskFile, stem_of
 from dicom_node.errors import ObjectError
 from dicom_node.imaging import dicom_files, is_plain
@@ -28,6 +29,8 @@ def read_dataset(folder: Path) -> Dataset:
         ObjectError: naming what is missing or cannot be understood.
     """
     index = _index(folder)
+    if not index and not (folder / "images").is_dir():
+        return read_dicom_dataset(folder)
     kind, truth_of = _layout(folder, index)
     cases, known = [], True
     for path in _images(folder, index, kind):

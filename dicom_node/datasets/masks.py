@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -28,7 +29,7 @@ class MaskFile:
 
     path: Path
 
-    def read(self, image: Image) -> NDArray[np.uint8]:
+    def read(self, image: Image, classes: Sequence[str]) -> NDArray[np.uint8]:  # noqa: ARG002  # it holds numbers
         """Return the values (slices, rows, columns); a volume's file is brought to the image's grid in space."""
         if self.path.suffix != ".png":
             if not isinstance(image, Volume):

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from dicom_node.datasets import class_of
 from dicom_node.findings import Segmentation
 
 FOREGROUND: Final = 127  # a pixel above is foreground, whatever its class
@@ -37,11 +38,8 @@ def marked_truth(values: NDArray[np.uint8], classes: Sequence[str], ignore: int 
 
 
 def marked_findings(found: Segmentation, classes: Sequence[str]) -> Marked:
-    """Return what a model marked; a segment belongs to the class with the longest name that its own name holds."""
-    owners = {
-        one.label: max((name for name in classes if name in one.name), key=len, default="") for one in found.segments
-    }
-    labels = {name: [label for label, owner in owners.items() if owner == name] for name in classes}
+    """Return what a model marked; a segment belongs to the class whose name its own name ends in."""
+    labels = {name: [one.label for one in found.segments if class_of(one.name, classes) == name] for name in classes}
     parts = {name: np.isin(found.labels, some) for name, some in labels.items() if some}
     return Marked(np.asarray(found.labels) > 0, parts)
 

@@ -49,7 +49,8 @@ def _areas(prediction: Prediction, case: Case, card: Mapping[str, Any]) -> tuple
     if segmentation is None or isinstance(case.truth, str | tuple):
         empty = np.zeros(grid_of(image), bool)
         return empty, empty
-    truth, known = marked_truth(case.truth.read(image), classes_of(card), ignored_by(card))
+    classes = classes_of(card)
+    truth, known = marked_truth(case.truth.read(image, classes), classes, ignored_by(card))
     return truth.whole & known, marked_findings(segmentation, ()).whole & known
 
 

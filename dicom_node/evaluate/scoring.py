@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, Protocol
 
-from dicom_node.datasets import Case, Mask
+from dicom_node.datasets import Case
 from dicom_node.errors import ObjectError
 from dicom_node.evaluate import classes, marks, masks
 from dicom_node.evaluate.cards import classes_of, ignored_by
@@ -46,7 +46,7 @@ class MaskScorer:
         found = next(iter(prediction.findings.of(Segmentation)), None)
         if found is None or isinstance(case.truth, str | tuple):
             raise ObjectError(case.name, f"{prediction.findings.pipeline} marks no pixels, the truth is a mask")
-        truth, known = masks.marked_truth(_mask(case.truth, prediction), self.classes, self.ignore)
+        truth, known = masks.marked_truth(case.truth.read(prediction.image, self.classes), self.classes, self.ignore)
         marked = masks.marked_findings(found, self.classes)
         values = masks.compare(truth, marked, known, masks.spacing_of(prediction.image))
         return Score(values, values["dsc"], bool((truth.whole & known).any()))
@@ -117,7 +117,3 @@ class ClassScorer:
 
 LEADING: Final = {"masks": "dsc", "boxes": "map50", "classes": "balanced_accuracy"}
 """Kind of truth -> the metric that a training is steered by."""
-
-
-def _mask(truth: Mask, prediction: Prediction) -> Any:
-    return truth.read(prediction.image)

@@ -6,11 +6,14 @@ from dicom_node.imaging.headers import facts_of
 from dicom_node.imaging.photograph import read_photograph
 from dicom_node.imaging.plain import is_plain, read_labels, read_plain, write_labels
 from dicom_node.imaging.radiograph import read_radiograph
+from dicom_node.imaging.segments import ReadSegment, cited_uids, read_segments
 from dicom_node.imaging.stacks import Split, split, stack_id
 from dicom_node.imaging.volume import read_volume
 
 __all__ = [
+    "ReadSegment",
     "Split",
+    "cited_uids",
     "dicom_files",
     "facts_of",
     "is_plain",
@@ -19,6 +22,7 @@ __all__ = [
     "read_photograph",
     "read_plain",
     "read_radiograph",
+    "read_segments",
     "read_volume",
     "split",
     "stack_id",

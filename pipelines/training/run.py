@@ -114,7 +114,7 @@ def read_samples(task: Task, pipeline: Pipeline, cases: Iterable[Case], read: Ca
         except RefusalError as error:
             reason = str(error)
         else:
-            label = case.truth if isinstance(case.truth, str | tuple) else case.truth.read(image)
+            label = case.truth if isinstance(case.truth, str | tuple) else case.truth.read(image, task.classes)
             samples.extend(task.samples(image, label))
         read()
     if not samples:

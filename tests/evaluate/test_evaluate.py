@@ -111,4 +111,4 @@ def test_volumes_have_masks_of_volumes_placed_in_space(tmp_path: Path) -> None:
     (case,) = read_dataset(tmp_path).cases
     volume = read_plain(tmp_path / "images" / "a.nii.gz", Volume)
     assert not isinstance(case.truth, str | tuple)
-    assert np.array_equal(case.truth.read(volume), labels)
+    assert np.array_equal(case.truth.read(volume, ()), labels)
