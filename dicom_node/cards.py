@@ -10,6 +10,7 @@ from typing import Final
 from rich.table import Table
 
 from dicom_node.errors import DicomNodeError
+from dicom_node.infer.tensorflow_process import NOT_INSTALLED, is_installed
 from dicom_node.pipeline import Pipeline
 from dicom_node.weights_store import Weights
 
@@ -18,15 +19,15 @@ NOTICE: Final = "None of these is a medical device."
 
 def entries_table(entries: Sequence[Weights]) -> Table:
     """Return one line per entry."""
-    table = Table("name", "recipe", expand=True)
+    table = Table("name", "recipe", "runs in", expand=True)
     table.add_column("quality", ratio=1)  # cut to what there is room for: the card has all of it
     table.add_column("licence")
     table.add_column("state")
-    for column in table.columns[:4]:
+    for column in table.columns[:5]:
         column.no_wrap = True
     for entry in entries:
         said = [str(entry.card.get(key, "")) for key in ("quality", "licence")]
-        table.add_row(entry.name, entry.recipe, *said, _state(entry))
+        table.add_row(entry.name, entry.recipe, entry.framework, *said, _state(entry))
     return table
 
 
@@ -68,4 +69,4 @@ def _state(entry: Weights) -> str:
         entry.verify()
     except DicomNodeError as error:
         return str(error)
-    return "ok"
+    return NOT_INSTALLED if entry.framework == "tensorflow" and not is_installed() else "ok"

@@ -8,11 +8,14 @@ from typing import Annotated, Any
 
 import numpy as np
 import typer
+from numpy.typing import NDArray
 from rich.console import Console
 
 from dicom_node import cards
-from dicom_node.config import load_config
+from dicom_node.config import Config, load_config
 from dicom_node.errors import WeightsError
+from dicom_node.infer.tensorflow_process import TensorFlowProcess
+from dicom_node.weights_import import is_model, keep_model
 from dicom_node.weights_store import Weights, read_catalog
 
 app = typer.Typer(no_args_is_help=True, help="The weight files that pipelines run with.")
@@ -41,14 +44,24 @@ def list_entries(
 
 @app.command("import")
 def import_file(
-    file: Annotated[Path, typer.Argument(help="A published Keras .h5 or PyTorch checkpoint.")],
+    file: Annotated[
+        Path,
+        typer.Argument(help="A published Keras .h5 or PyTorch checkpoint, a .keras file or a SavedModel's folder."),
+    ],
     name: Annotated[str, typer.Option("--as", help="The entry's name in the catalogue.")],
     recipe: Annotated[str, typer.Option(help="Whose tensors these are; may be left out where only one fits.")] = "",
+    *,
+    as_it_is: Annotated[bool, typer.Option(help="Keep a Keras .h5 for TensorFlow to run, unconverted.")] = False,
     config: ConfigPath = _HERE,
 ) -> None:
-    """Check every tensor of a published checkpoint and add it to the catalogue."""
+    """Check every tensor of a published checkpoint, or a whole model, and add it to the catalogue."""
     folder = load_config(config).weights_folder
-    entry = _frameworks("importing").import_published(file, name, folder, recipe or None)
+    if is_model(file):
+        entry = keep_model(file, name, folder, recipe)
+    else:
+        importing = _frameworks("importing")
+        add = importing.keep_published if as_it_is else importing.import_published
+        entry = add(file, name, folder, recipe or None)
     _out.print(f"{entry.name}: {entry.path}, recipe {entry.recipe}, SHA-256 {entry.sha256}", soft_wrap=True)
 
 
@@ -60,9 +73,10 @@ def probe(
     config: ConfigPath = _HERE,
 ) -> None:
     """Run an entry's bare network on an array: proves that an import is right."""
-    known = read_catalog(load_config(config).weights_folder)
-    found = _frameworks("runner").probe(_known(known, name), np.load(batch, allow_pickle=False))
-    np.savez(output, **found)
+    settings = load_config(config)
+    entry = _known(read_catalog(settings.weights_folder), name)
+    found = _probed(settings, entry, np.load(batch, allow_pickle=False))
+    np.savez(output, **found)  # type: ignore[arg-type]  # NumPy types the names that are options, not arrays
     for key, array in found.items():
         _out.print(f"{key}: {array.shape}, {array.min():.6g} to {array.max():.6g}")
 
@@ -71,6 +85,17 @@ def _known(entries: dict[str, Weights], name: str) -> Weights:
     if name not in entries:
         raise WeightsError(f"no entry {name!r} in the catalogue; there are {', '.join(sorted(entries))}")
     return entries[name]
+
+
+def _probed(settings: Config, entry: Weights, array: NDArray[Any]) -> dict[str, NDArray[np.float32]]:
+    if entry.framework == "torch":
+        found: dict[str, NDArray[np.float32]] = _frameworks("runner").probe(entry, array)
+        return found
+    process = TensorFlowProcess(settings)
+    try:
+        return process.opened(entry, "cpu").network.outputs(array)
+    finally:
+        process.close()
 
 
 def _frameworks(module: str) -> Any:

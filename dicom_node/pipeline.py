@@ -27,9 +27,10 @@ from dicom_node.findings import (
     Segmentation,
 )
 from dicom_node.images import Image, Photograph, Radiograph, Stack, Takes, Volume
-from dicom_node.weights_store import Weights
+from dicom_node.weights_store import BareNetwork, Shape, Weights
 
 __all__ = [
+    "BareNetwork",
     "Box",
     "Classification",
     "Code",
@@ -47,6 +48,7 @@ __all__ = [
     "Segment",
     "Segmentation",
     "Settings",
+    "Shape",
     "Stack",
     "Stage",
     "Volume",
@@ -126,6 +128,8 @@ class Pipeline(ABC):
     @abstractmethod
     def load(self, weights: Mapping[str, Weights], device: str) -> Model:
         """Build the model from its weights, keyed by role ("" when there is one), on a torch device name.
+
+        An entry's `path` holds its tensors; where TensorFlow runs the entry, `network` is a function of arrays.
 
         Raises WeightsError when an entry's recipe is none of this pipeline's or its tensors do not fit.
         """

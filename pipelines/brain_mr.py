@@ -29,7 +29,7 @@ from pipelines.compact import Compact
 from pipelines.headers import blanked, texts
 from pipelines.networks.unet import CompactUNet
 from pipelines.published.brain import BrainStage
-from pipelines.published.runner import Network, Runner
+from pipelines.published.runner import Network, network_of
 from pipelines.published.stages import Raw
 from pipelines.slabs import SLABS, SlabStage
 from pipelines.volumetry import STRUCTURE, refuse_few, refuse_mr, told
@@ -87,7 +87,7 @@ def loaded_stage(entry: Weights, sequence: Sequence, device: str) -> Stage:
     """Build an entry's stage."""
     if entry.recipe == SMALL:
         return SlabStage(Compact(CompactUNet(inputs=SLABS, outputs=1), entry, device), brain_told)
-    return brain_stage(Runner(entry, device), sequence)
+    return brain_stage(network_of(entry, device), sequence)
 
 
 def brain_stage(network: Network, sequence: Sequence) -> Stage:

@@ -31,7 +31,7 @@ from pipelines.headers import LEFT, RIGHT, SCHEME, blanked, refuse_ct, texts
 from pipelines.networks.unet import CompactUNet
 from pipelines.published.kidney import LEFT_KIDNEY, LEFT_TUMOUR, RIGHT_KIDNEY, RIGHT_TUMOUR, Vote, cascade
 from pipelines.published.kidney_modes import MODES
-from pipelines.published.runner import Runner
+from pipelines.published.runner import network_of
 from pipelines.published.stages import turned
 from pipelines.recipes import Builder, build
 from pipelines.slicewise import Labels, SliceStage, largest_parts
@@ -119,7 +119,7 @@ def published_cascade(weights: Mapping[str, Weights], settings: KidneySettings, 
         if entry.recipe != ROLES.get(role):
             wanted = ROLES.get(role, "no role of kidney_tumor_ct")
             raise WeightsError(f"weights {entry.name!r}: recipe {entry.recipe} in role {role}, wanted {wanted}")
-    networks = {mode: Runner(weights[f"stage{mode}"], device) for mode in MODES}
+    networks = {mode: network_of(weights[f"stage{mode}"], device) for mode in MODES}
     return cascade(networks, lambda vote, image: voted(vote, image, settings))
 
 

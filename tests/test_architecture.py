@@ -29,8 +29,12 @@ DOORS: dict[str, frozenset[str]] = {
     "pynetdicom": frozenset({"receive", "deliver", "demo"}),
     "highdicom": frozenset({"imaging", "results", "demo"}),
     "torch": frozenset({"infer"}),
-    "tensorflow": frozenset(),
+    "tensorflow": frozenset({"infer"}),
+    "keras": frozenset({"infer"}),
 }
+
+# the modules of the TensorFlow process: they alone import it, and nothing of PyTorch
+TENSORFLOW = ("dicom_node.infer.tensorflow_serving", "dicom_node.infer.tensorflow_models", "pipelines.published.keras")
 
 # folder below pipelines/ ("" is the model files themselves) -> what of dicom_node it may import
 SURFACE: dict[str, frozenset[str]] = {
@@ -97,6 +101,14 @@ def against_doors(one: Import) -> str:
     return "" if {part(one.by), layer(one.by)} & doors else f"{library} enters only by {sorted(doors) or 'no door'}"
 
 
+def against_mixing(one: Import) -> str:
+    theirs = one.by.startswith(TENSORFLOW)
+    library = one.target.split(".")[0]
+    if library in ("tensorflow", "keras"):
+        return "" if theirs else f"{library} is imported in its own process only"
+    return "the TensorFlow process imports no torch" if theirs and library == "torch" else ""
+
+
 def against_surface(one: Import) -> str:
     if one.by.startswith("dicom_node"):
         lower = layer(one.by) != TOP and one.target.split(".")[0] == "pipelines"
@@ -113,7 +125,7 @@ def against_hiding(one: Import) -> str:
     return "import inside a function" if one.in_function and one.by.startswith("dicom_node") else ""
 
 
-RULES = (against_layers, against_doors, against_surface, against_hiding)
+RULES = (against_layers, against_doors, against_mixing, against_surface, against_hiding)
 
 
 def violations(found: list[Import]) -> list[str]:
@@ -177,7 +189,10 @@ def test_every_ground_module_and_room_is_where_the_table_says(tree: dict[str, li
         ("dicom_node.routing.routes", "from sqlalchemy import select", "sqlalchemy enters only by"),
         ("dicom_node.results.sr", "from pynetdicom import AE", "pynetdicom enters only by"),
         ("dicom_node.work.worker", "import torch.nn", "torch enters only by ['infer']"),
-        ("dicom_node.infer.engine", "import tensorflow", "tensorflow enters only by no door"),
+        ("dicom_node.infer.engine", "import tensorflow", "tensorflow is imported in its own process only"),
+        ("dicom_node.infer.tensorflow_process", "import keras", "keras is imported in its own process only"),
+        ("pipelines.liver_ct", "import tensorflow", "tensorflow is imported in its own process only"),
+        ("pipelines.published.keras.layers", "import torch", "the TensorFlow process imports no torch"),
         ("dicom_node.infer.engine", "import pipelines.liver_ct", "only the top imports pipelines"),
         ("dicom_node.uids", "def f():\n    import json", "x.py:2: import inside a function"),
         ("pipelines.liver_ct", "from dicom_node.imaging import volume", "a model file sees only"),
@@ -196,6 +211,7 @@ def test_a_violation_names_its_file_and_line(module: str, source: str, said: str
         ("dicom_node.node", "from dicom_node.receive import Receiver\nfrom dicom_node.work import worker"),
         ("dicom_node.receive.scp", "from dicom_node.receive.shelf import Shelf\nfrom pynetdicom import AE"),
         ("dicom_node.status", "from sqlalchemy import select"),
+        ("dicom_node.infer.tensorflow_models", "import keras\nimport tensorflow"),
         ("pipelines.liver_ct", "from dicom_node.pipeline import Pipeline\nimport torch"),
         ("pipelines.training.loop", "from dicom_node.imaging import volume"),
     ],

@@ -9,6 +9,8 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from tests.support.tensorflow import require_tensorflow
+
 LGPL_ALLOWED = frozenset({"psycopg", "psycopg-binary"})  # unmodified, by way of dbos
 
 _STRONG = re.compile(r"\bA?GPL|GNU (Affero )?General Public", re.IGNORECASE)
@@ -58,8 +60,11 @@ def complaint(name: str, said: str) -> str:
     return "" if re.search(r"[A-Za-z]", said) else f"{name}: its metadata names no licence"
 
 
-def test_no_requirement_is_under_a_licence_that_the_project_excludes() -> None:
-    found = required("dicom-node")
+@pytest.mark.parametrize("extra", ["", "tensorflow"])
+def test_no_requirement_is_under_a_licence_that_the_project_excludes(extra: str) -> None:
+    if extra:
+        require_tensorflow()
+    found = required("dicom-node", frozenset({extra} - {""}))
     assert len(found) > 20
     assert [said for name, one in found.items() if (said := complaint(name, licence(one)))] == []
 

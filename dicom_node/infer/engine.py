@@ -16,6 +16,7 @@ from dicom_node.errors import ConfigError, DicomNodeError, ModelError, RefusalEr
 from dicom_node.findings import Findings
 from dicom_node.images import Image, Photograph, Stack
 from dicom_node.imaging import read_image
+from dicom_node.infer.tensorflow_process import TensorFlowProcess
 from dicom_node.pipeline import Model, Pipeline, Watch
 from dicom_node.weights_store import Weights, read_catalog
 
@@ -35,6 +36,7 @@ class Engine:
         self._config = config
         self._pipelines: dict[str, Pipeline] = {}
         self._loaded: dict[str, _Loaded] = {}
+        self._tensorflow = TensorFlowProcess(config)
         if str(config.folder) not in sys.path:
             sys.path.append(str(config.folder))  # a site's own models may lie next to its config.toml
 
@@ -111,7 +113,9 @@ class Engine:
             weights = self.weights(name)
             for entry in weights.values():
                 entry.verify()
-            model = self.pipeline(name).load(weights, self._section(name).device)
+            device = self._section(name).device
+            opened = {role: self._tensorflow.opened(entry, device) for role, entry in weights.items()}
+            model = self.pipeline(name).load(opened, device)
             self._loaded[name] = _Loaded(model, {entry.name: entry.sha256 for entry in weights.values()})
         return self._loaded[name]
 

@@ -14,25 +14,18 @@ from numpy.typing import NDArray
 from safetensors.numpy import save
 
 from dicom_node.errors import WeightsError
+from dicom_node.weights_import.card import Card
 from dicom_node.weights_import.catalog_file import Value, append_entry, check_name, write_by_rename
 from dicom_node.weights_import.found import FoundTensor, Reader
+from dicom_node.weights_import.keeping import keep
 from dicom_node.weights_import.keras_file import SIGNATURE, open_keras
 from dicom_node.weights_import.matching import Pairs, candidates, match
 from dicom_node.weights_import.tables import TensorTable
-from dicom_node.weights_store import Weights, read_catalog
+from dicom_node.weights_store import Weights, read_catalog, sha256_of
 
 Tensors: TypeAlias = dict[str, NDArray[np.float32]]
 
 _PICKLES = (b"PK\x03\x04", b"\x80")  # a PyTorch checkpoint begins as a zip archive or, before version 1.6, as a pickle
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Card:
-    """What the catalogue says to people about imported weights."""
-
-    licence: str = "not stated; ask the authors of the weights"
-    source: str = "imported checkpoint"
-    intended_use: str = "Research. Not a medical device."
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -59,27 +52,37 @@ class Importer:
             WeightsError: why the file, the recipe or the name cannot be used. Nothing was written then.
         """
         check_name(folder, name)
-        if recipe is not None and recipe not in self.tables:
-            raise WeightsError(f"there is no recipe {recipe!r}; there are {', '.join(sorted(self.tables))}")
-        try:
-            recipe, tensors, source_sha256 = self._read(file, recipe)
-        except WeightsError as error:
-            said = str(error)
-            raise WeightsError(said if said.startswith(file.name) else f"{file.name}: {said}") from error
-        values: dict[str, Value] = {
-            "recipe": recipe,
-            **dataclasses.asdict(card or Card()),
-            "imported": self.today(),
-            "imported_from": file.name,
-            "imported_from_sha256": source_sha256,
-        }
-        return _stored(folder, name, tensors, values)
+        recipe, tensors, source_sha256 = self._read(file, recipe)
+        values = (card or Card()).values(recipe, file, self.today())
+        return _stored(folder, name, tensors, {**values, "imported_from_sha256": source_sha256})
+
+    def keep_weights(
+        self, file: Path, name: str, folder: Path, recipe: str | None = None, card: Card | None = None
+    ) -> Weights:
+        """Copy Keras' legacy .h5 as it is, for TensorFlow to run, and add it to the catalogue.
+
+        Takes, checks and raises as `import_weights` does.
+        """
+        check_name(folder, name)
+        recipe, _, _ = self._read(file, recipe)
+        if self.tables[recipe].framework != "keras":
+            raise WeightsError(f"{file.name}: is a PyTorch checkpoint, which TensorFlow does not run")
+        return keep(file, name, folder, (card or Card()).values(recipe, file, self.today()))
 
     def _read(self, file: Path, recipe: str | None) -> tuple[str, Tensors, str]:
         """Return the recipe, the tensors as its network wants them, and the file's SHA-256."""
+        if recipe is not None and recipe not in self.tables:
+            raise WeightsError(f"there is no recipe {recipe!r}; there are {', '.join(sorted(self.tables))}")
+        try:
+            return self._read_open(file, recipe)
+        except WeightsError as error:
+            said = str(error)
+            raise WeightsError(said if said.startswith(file.name) else f"{file.name}: {said}") from error
+
+    def _read_open(self, file: Path, recipe: str | None) -> tuple[str, Tensors, str]:
         framework = _framework(file)
         opened = open_keras if framework == "keras" else self.open_torch
-        source_sha256 = _sha256(file)
+        source_sha256 = sha256_of(file)
         with opened(file) as found:
             recipe = recipe or _only(candidates(self.tables, found, framework))
             return recipe, _converted(_pairs(self.tables[recipe], recipe, framework, found)), source_sha256
@@ -131,8 +134,3 @@ def _converted(pairs: Pairs) -> Tensors:
             raise WeightsError(f"tensor {got.label}: holds values that are no finite numbers")
         tensors[wanted.target] = np.ascontiguousarray(values.transpose(wanted.axes), np.float32)
     return tensors
-
-
-def _sha256(file: Path) -> str:
-    with file.open("rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()

@@ -17,8 +17,7 @@ from torch import Tensor
 
 from dicom_node.errors import WeightsError
 from dicom_node.weights_import import FoundTensor
-
-_SPARE_BYTES = 1 << 20  # an archive's directory; torch stores tensors uncompressed
+from dicom_node.weights_import.archive import refuse_inflated
 
 
 @contextmanager
@@ -42,11 +41,9 @@ def _refuse_inflated(path: Path) -> None:
         return
     try:
         with zipfile.ZipFile(path) as archive:
-            unpacked = sum(one.file_size for one in archive.infolist())
+            refuse_inflated(archive, path.stat().st_size)
     except (zipfile.BadZipFile, OSError, ValueError) as error:
         raise WeightsError(f"cannot be read as a PyTorch checkpoint, it is damaged ({error})") from error
-    if unpacked > path.stat().st_size + _SPARE_BYTES:
-        raise WeightsError(f"is refused: it would unpack to {unpacked} bytes, more than it has")
 
 
 def _tensors(held: Any) -> list[FoundTensor]:

@@ -27,3 +27,8 @@ def import_published(
 ) -> Weights:
     """Add a published checkpoint to `folder`/catalog.toml as entry `name`; WeightsError where that cannot be."""
     return Importer(tables(), open_torch).import_weights(file, name, folder, recipe, card or CARD)
+
+
+def keep_published(file: Path, name: str, folder: Path, recipe: str | None = None) -> Weights:
+    """Add a published Keras checkpoint as it is, for TensorFlow to run; WeightsError where that cannot be."""
+    return Importer(tables(), open_torch).keep_weights(file, name, folder, recipe, CARD)

@@ -19,11 +19,14 @@ FIRST_KERAS = "2.4.0"  # as TensorFlow 2.3 wrote, with attributes of fixed-lengt
 
 
 def values(one: TableTensor, seed: str) -> NDArray[np.float32]:
-    """Small numbers from a seed and the tensor's name; variances are positive."""
+    """Numbers from a seed and the tensor's name that carry a signal through the network; variances are positive."""
     random = np.random.default_rng(zlib.crc32(f"{seed}/{one.label}".encode()))
-    numbers = random.standard_normal(one.shape, np.float32) * np.float32(0.02)
+    numbers = random.standard_normal(one.shape, np.float32)
+    if len(one.shape) > 1:
+        inputs = one.shape[:-1] if one.layer else one.shape[1:]  # those of a kernel's output
+        return np.asarray(numbers * np.sqrt(2 / np.prod(inputs)), np.float32)
     positive = one.kind in ("moving_variance", "gamma") or one.name.endswith("running_var")
-    return np.asarray(1 + np.abs(numbers) if positive else numbers, np.float32)
+    return np.asarray(1 + np.abs(numbers) / 50 if positive else numbers / 50, np.float32)
 
 
 def write(table: TensorTable, path: Path, seed: str = "a", **style: Any) -> Path:
