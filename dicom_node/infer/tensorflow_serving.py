@@ -50,15 +50,16 @@ class Networks:
             return {"failed": f"{type(error).__name__}: {str(error)[:500]}"}, NO_ARRAYS
 
     def _answer(self, request: Mapping[str, Any], arrays: Arrays) -> tuple[Any, Arrays]:
-        with _placed(request["device"]):
-            network = self._network(request)
-            if request["do"] == "open":
-                return {"takes": network.takes, "gives": network.gives}, NO_ARRAYS
-            return {}, _run(network, arrays["batch"], request["wanted"])
-
-    def _network(self, request: Mapping[str, Any]) -> Opened:
         entry = Weights(request["name"], Path(request["path"]), request["sha256"], request["recipe"], {})
-        key = (entry.name, entry.sha256, request["device"])
+        with _placed(request["device"]):
+            if request["do"] == "open":
+                entry.verify()  # also where an earlier state of it is warm
+                network = self._network(entry, request["device"])
+                return {"takes": network.takes, "gives": network.gives}, NO_ARRAYS
+            return {}, _run(self._network(entry, request["device"]), arrays["batch"], request["wanted"])
+
+    def _network(self, entry: Weights, device: str) -> Opened:
+        key = (entry.sha256, entry.recipe, device)
         if key not in self._opened:
             self._opened[key] = open_entry(entry)
         return self._opened[key]
