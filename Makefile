@@ -1,8 +1,10 @@
 # Each goal makes .venv when it is missing or older than what it is made from.
 PYTHON ?= python3
+# `make test EXTRAS=dev,train,tensorflow` runs the tests of TensorFlow too.
+EXTRAS ?= dev,train
 VENV := .venv
 BIN := $(VENV)/bin
-INSTALLED := $(VENV)/installed
+INSTALLED := $(VENV)/installed-$(EXTRAS)
 
 .PHONY: demo test check parity
 demo: $(INSTALLED)
@@ -24,5 +26,5 @@ parity: $(INSTALLED)
 $(INSTALLED): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11 ...")'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,train]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[$(EXTRAS)]'
 	touch $@
