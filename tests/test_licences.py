@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from importlib.metadata import Distribution, distribution
+from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
@@ -44,11 +45,19 @@ def _wanted(need: Requirement, extras: frozenset[str]) -> bool:
 
 
 def licence(one: Distribution) -> str:
-    """Return all that the metadata says of the licence, without the licence's own long text."""
+    """Return all that the metadata says of the licence, or else how the licence's own text begins."""
     metadata = one.metadata
     free_text = [text.strip().partition("\n")[0] for text in metadata.get_all("License", [])]
     classifiers = [text for text in metadata.get_all("Classifier", []) if text.startswith("License")]
-    return "; ".join([*metadata.get_all("License-Expression", []), *free_text, *classifiers])
+    said = [*metadata.get_all("License-Expression", []), *free_text, *classifiers]
+    return "; ".join(filter(None, said)) or _title(one)
+
+
+def _title(one: Distribution) -> str:
+    """Return the first words of the licence files that a distribution brings."""
+    names = set(one.metadata.get_all("License-File", []))
+    texts = [Path(str(one.locate_file(file))).read_text() for file in one.files or () if file.name in names]
+    return "; ".join(" ".join(text.split()[:8]) for text in texts)
 
 
 def complaint(name: str, said: str) -> str:
