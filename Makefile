@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed-$(EXTRAS)
 
-.PHONY: demo test check parity
+.PHONY: demo test check parity faults-short faults soak fuzz
 demo: $(INSTALLED)
 	$(BIN)/dicom-node demo
 
@@ -22,6 +22,24 @@ check: $(INSTALLED)
 # By hand: the published networks against the original's stored outputs, full size; takes half an hour.
 parity: $(INSTALLED)
 	$(BIN)/python -m benchmarks.parity
+
+# Each fault at each step of a series' way, once; about ten minutes.
+faults-short: $(INSTALLED)
+	$(BIN)/python -m pytest -m faults tests/faults
+
+# By hand: 200 kills at random moments for each database, half an hour of load, ten thousand malformed inputs; their
+# summaries are in benchmarks/faults/.
+RUNS ?= 200
+SEED ?= 1
+faults: $(INSTALLED)
+	$(BIN)/python -m tests.faults.random_kills --runs $(RUNS) --seed $(SEED) --database sqlite
+	$(BIN)/python -m tests.faults.random_kills --runs $(RUNS) --seed $(SEED) --database postgresql
+
+soak: $(INSTALLED)
+	$(BIN)/python -m tests.faults.soak
+
+fuzz: $(INSTALLED)
+	$(BIN)/python -m tests.faults.fuzz
 
 $(INSTALLED): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11 ...")'

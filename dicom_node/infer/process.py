@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -54,10 +55,13 @@ class ModelProcess:
 
         Raises:
             ModelError: the model raised, took longer than its `timeout_s`, or its process died twice.
+            OSError: the disk is full.
         """
         timeout_s = self._config.pipelines[pipeline].timeout_s
         request = {"do": "run", "pipeline": pipeline, "stack": stack.to_json(), "out": str(out)}
         answer = self._ask(request, timeout_s)
+        if "full" in answer:
+            raise OSError(errno.ENOSPC, answer["full"])
         if "failed" in answer:
             raise ModelError(answer["failed"])
         return Answer(**answer)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 from collections.abc import Mapping
@@ -55,6 +56,8 @@ def _run(engine: Engine, name: str, stack: Stack, out: Path) -> dict[str, str]:
     except DicomNodeError as error:
         return {"failed": str(error)}
     except Exception as error:  # noqa: BLE001  # the process boundary: the run fails with this reason
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return {"full": str(error.strerror)}
         _log.warning("%s failed on series %s: %s", name, stack.series_uid, type(error).__name__)
         return {"failed": f"{type(error).__name__}: {error}"}
     return said

@@ -119,6 +119,7 @@ def _write(watch: Watch, house: House, problems: list[str], number: int) -> None
         f"- memory of all its processes: {watch.memory_mb[0]:.0f} MiB before, at most {max(watch.memory_mb):.0f}",
         f"- problems: {'; '.join(problems) or 'none'}",
     ]
+    _SUMMARY.parent.mkdir(exist_ok=True)
     _SUMMARY.write_text("\n".join(lines) + "\n")
 
 

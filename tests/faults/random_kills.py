@@ -81,6 +81,7 @@ def _is_well(house: House, asked: argparse.Namespace, number: int) -> bool:
         line |= _run(house, chance, may_end_further=asked.database == "postgresql")
     except (TimeoutError, AssertionError) as error:
         line["problem"] = str(error)[:2000]
+    RUNS.parent.mkdir(exist_ok=True)
     with RUNS.open("a") as file:
         file.write(f"{json.dumps(line)}\n")
     sys.stdout.write(f"{json.dumps(line)}\n")
