@@ -14,7 +14,7 @@ import urllib.request
 from collections.abc import Callable, Mapping
 from io import BytesIO
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Any, Self
 
 from pydicom import Dataset, dcmread
@@ -25,6 +25,7 @@ LOOPBACK = "127.0.0.1"
 _START_S = 30.0
 _STOP_S = 10.0
 _POLL_S = 0.1
+_NOTHING: Mapping[str, object] = MappingProxyType({})
 _ATTEMPTS = 3  # a port found free may be taken before Orthanc listens on it
 
 
@@ -55,9 +56,10 @@ class Series:
     instance_ids: tuple[str, ...]
 
 
-def write_config(folder: Path, dicom_port: int, http_port: int) -> Path:
-    """Write folder/orthanc.json: loopback and no password, an empty storage below folder, no plug-ins."""
+def write_config(folder: Path, dicom_port: int, http_port: int, settings: Mapping[str, object] = _NOTHING) -> Path:
+    """Write folder/orthanc.json: loopback and no password, an empty storage below it, no plug-ins; and `settings`."""
     changes = {
+        **settings,
         "DicomPort": dicom_port,
         "HttpPort": http_port,
         "RemoteAccessAllowed": False,
@@ -84,8 +86,9 @@ class Orthanc:
     Every method raises OrthancError when Orthanc is not there or refuses.
     """
 
-    def __init__(self, folder: Path, program: str = "Orthanc") -> None:
+    def __init__(self, folder: Path, program: str = "Orthanc", settings: Mapping[str, object] = _NOTHING) -> None:
         self.folder = folder
+        self._settings = settings
         self.ae_title = AE_TITLE
         self.host = LOOPBACK
         self.dicom_port = 0
@@ -119,6 +122,13 @@ class Orthanc:
         """Return what Orthanc has said so far."""
         path = self.folder / "orthanc.log"
         return path.read_text(errors="replace") if path.exists() else ""
+
+    @property
+    def pid(self) -> int:
+        """Its process."""
+        if self._process is None:
+            raise OrthancError("Orthanc does not run")
+        return self._process.pid
 
     def instances(self, modality: str | None = None) -> list[Instance]:
         """Return everything that it holds, or everything of one modality."""
@@ -181,7 +191,7 @@ class Orthanc:
 
     def _start(self, program: str) -> None:
         self.dicom_port, self.http_port = free_port(), free_port()
-        config = write_config(self.folder, self.dicom_port, self.http_port)
+        config = write_config(self.folder, self.dicom_port, self.http_port, self._settings)
         with (self.folder / "orthanc.log").open("wb") as log:
             self._process = subprocess.Popen(
                 [program, str(config)], stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT

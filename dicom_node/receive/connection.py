@@ -123,7 +123,7 @@ class Connection:
 
     def _associate(self, stream: Stream, agreed: Agreed) -> None:
         sender = self._site.incoming.sender(agreed.caller.association)
-        services: dict[int, Service] = {**self._site.services, dimse.C_STORE: Storing(sender)}
+        services: dict[int, Service] = {dimse.C_STORE: Storing(sender), **self._site.services}
         try:
             how = Association(stream, agreed, services).run()
         finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable
 
@@ -11,14 +12,16 @@ from dicom_node.processes import be_part
 from dicom_node.receive.registrar import Registrar
 
 _LOOK_S = 1.0
+_NICE = 5
 
 
 def register(config: Config, stopped: threading.Event, ready: Callable[[], None]) -> None:
-    """Make rows until told to stop.
+    """Make rows until told to stop, and let those go first who answer senders.
 
     Raises:
         RuntimeError: none is made any more; a new process may do better.
     """
+    os.nice(_NICE)
     registrar = Registrar(config, Catalog(config.catalog_url))
     registrar.start()
     ready()

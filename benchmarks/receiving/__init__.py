@@ -1,0 +1,1 @@
+"""What `benchmarks.receive` is made of: a corpus, a fast sender, and the servers that it is sent to."""
