@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed-$(EXTRAS)
 
-.PHONY: demo test check parity faults-short faults soak fuzz
+.PHONY: demo test check parity faults-short faults soak fuzz models published
 demo: $(INSTALLED)
 	$(BIN)/dicom-node demo
 
@@ -40,6 +40,14 @@ soak: $(INSTALLED)
 
 fuzz: $(INSTALLED)
 	$(BIN)/python -m tests.faults.fuzz
+
+# By hand: seconds and peak memory of a case of each published model; takes ten minutes, and 10 GB for the kidneys.
+models: $(INSTALLED)
+	$(BIN)/python -m benchmarks.models
+
+# By hand: every published model through the node and a real Orthanc, the kidney cascade too; takes half an hour.
+published: $(INSTALLED)
+	DICOM_NODE_FULL=1 $(BIN)/python -m pytest orthanc_test/test_published.py
 
 $(INSTALLED): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11 ...")'

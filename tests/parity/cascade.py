@@ -61,14 +61,13 @@ def shown_by(networks: Mapping[str, Network], image: Volume) -> Raw:
     return shown
 
 
-def cascade_figures(name: str, ours: Raw, probability: Mapping[str, float] | None = None) -> Iterator[Figure]:
-    """Compare each mode's inputs, outputs and mask with `name`'s; `probability` overrides the tolerance by mode."""
+def cascade_figures(name: str, ours: Raw) -> Iterator[Figure]:
+    """Compare each mode's inputs, outputs and mask with `name`'s."""
     theirs = stored(name)
     for mode in MODES:
-        most = (probability or {}).get(mode, PROBABILITY)
         for k in range(sum(key.startswith(f"{mode}/out") for key in theirs)):
             given, made = ours[f"{mode}/in{k}"], ours[f"{mode}/out{k}"]
             yield figure(name, f"{mode}/in{k}_shape", given.shape, theirs[f"{mode}/in{k}_shape"], 0)
             yield figure(name, f"{mode}/in{k}", given[:, ::6, ::6, ::6], theirs[f"{mode}/in{k}"], FLOAT)
-            yield figure(name, f"{mode}/out{k}", made[::6, ::6, ::6], theirs[f"{mode}/out{k}"], most)
+            yield figure(name, f"{mode}/out{k}", made[::6, ::6, ::6], theirs[f"{mode}/out{k}"], PROBABILITY)
         yield share(name, f"mask/{mode}", ours[f"{mode}/mask"], theirs[f"mask/{mode}"])
