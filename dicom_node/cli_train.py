@@ -14,6 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from dicom_node.config import load_config
 from dicom_node.datasets import read_dataset
+from dicom_node.errors import ConfigError
 
 _out = Console()
 
@@ -127,4 +128,9 @@ def _told(training: Any, bars: Progress) -> Any:
 
 def _frameworks(module: str) -> Any:
     """Import what needs torch only now: the other commands start without it."""
-    return importlib.import_module(module)
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name != "monai":
+            raise
+        raise ConfigError("training needs MONAI: pip install -e '.[train]'") from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -20,13 +21,22 @@ from dicom_node.library import Prediction
 
 TRUE: Final = (80, 200, 80)  # blue, green, red
 FOUND: Final = (60, 60, 240)
+SOFT_TISSUE_HU: Final = (-160.0, 240.0)
 _WIDTH: Final = 640
 _FONT: Final = cv2.FONT_HERSHEY_SIMPLEX
 
 
-def draw_case(prediction: Prediction, case: Case, score: Score, card: Mapping[str, Any], path: Path) -> None:
+@dataclasses.dataclass(frozen=True, slots=True)
+class Style:
+    """What a model's findings are drawn by."""
+
+    card: Mapping[str, Any]
+    score_at: float  # boxes below are not drawn
+
+
+def draw_case(prediction: Prediction, case: Case, score: Score, style: Style, path: Path) -> None:
     """Write one case as PNG, with its scores below; of a volume, the slice where both differ most."""
-    truth, found = _areas(prediction, case, card)
+    truth, found = _areas(prediction, case, style.card)
     k = int(np.count_nonzero(truth ^ found, axis=(1, 2)).argmax())
     canvas, scale = _enlarged(_base(prediction.image, k))
     for mask, colour in ((truth[k], TRUE), (found[k], FOUND)):
@@ -37,7 +47,7 @@ def draw_case(prediction: Prediction, case: Case, score: Score, card: Mapping[st
     for box in boxes:
         _rectangle(canvas, box, box.label, TRUE, scale)
     for detection in prediction.findings.of(Detection):
-        for box in detection.boxes:
+        for box in (one for one in detection.boxes if one.probability >= style.score_at):
             _rectangle(canvas, box, f"{box.name} {box.probability:.2f}", FOUND, scale)
     cv2.imwrite(str(path), _captioned(canvas, _lines(case, score)))
 
@@ -58,12 +68,21 @@ def _base(image: Image, k: int) -> NDArray[np.uint8]:
     """Return slice k, or the picture, in colours."""
     if isinstance(image, Volume):
         plane = image.array[k]
-        low, high = (0.0, 255.0) if image.stack.text("windowed") else np.percentile(image.array, [1, 99.5]).tolist()
+        low, high = _window(image)
         grey = np.clip((plane - low) / max(high - low, 1e-6), 0, 1) * 255
         return np.asarray(cv2.cvtColor(grey.astype(np.uint8), cv2.COLOR_GRAY2BGR), np.uint8)
     if isinstance(image, Photograph):
         return np.ascontiguousarray(image.pictures[k, ..., ::-1])
     return np.asarray(cv2.cvtColor(image.picture, cv2.COLOR_GRAY2BGR), np.uint8)
+
+
+def _window(image: Volume) -> tuple[float, float]:
+    if image.stack.text("windowed"):
+        return 0.0, 255.0
+    if image.stack.text("Modality") == "CT":
+        return SOFT_TISSUE_HU
+    low, high = np.percentile(image.array, [1, 99.5]).tolist()
+    return low, high
 
 
 def _enlarged(picture: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], float]:

@@ -8,7 +8,7 @@ import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from rich.table import Table
 
@@ -16,6 +16,8 @@ from dicom_node.datasets import Case
 from dicom_node.datasets.cases import Kind
 from dicom_node.evaluate.scoring import Score
 from dicom_node.evaluate.statistics import Figure
+
+METRICS: Final = "metrics.json"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -68,7 +70,7 @@ class Report:
 def write_report(report: Report, folder: Path) -> Path:
     """Write metrics.json."""
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / "metrics.json"
+    path = folder / METRICS
     path.write_text(json.dumps(report.to_json(), indent=1, allow_nan=False))
     return path
 

@@ -11,7 +11,7 @@ from dicom_node.config import Config
 from dicom_node.datasets import Case
 from dicom_node.datasets.cases import Kind
 from dicom_node.errors import ObjectError, RefusalError
-from dicom_node.evaluate.pictures import draw_case
+from dicom_node.evaluate.pictures import Style, draw_case
 from dicom_node.evaluate.report import Measured, Report
 from dicom_node.evaluate.scoring import ClassScorer, MarkScorer, MaskScorer, Scorer
 from dicom_node.library import Loaded, load_from
@@ -84,6 +84,7 @@ def evaluate(
 
 def _draw_worst(subject: Subject, measured: list[Measured], folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
+    style = Style(subject.card, subject.score_at)
     for number, one in enumerate(sorted(measured, key=lambda one: one.score.quality)[:WORST], 1):
         path = folder / f"{number:02d}-{Path(one.case.name).stem}.png"
-        draw_case(subject.loaded.predict(one.case.source), one.case, one.score, subject.card, path)
+        draw_case(subject.loaded.predict(one.case.source), one.case, one.score, style, path)

@@ -20,6 +20,7 @@ from dicom_node.findings import Segmentation
 from dicom_node.images import Volume
 from dicom_node.imaging import read_plain
 from dicom_node.library import DEFAULTS, load
+from pipelines.training.pooled import pool
 from tests.pipelines.support import chest
 from tests.support.dicom import encoded, series
 
@@ -112,3 +113,16 @@ def test_volumes_have_masks_of_volumes_placed_in_space(tmp_path: Path) -> None:
     volume = read_plain(tmp_path / "images" / "a.nii.gz", Volume)
     assert not isinstance(case.truth, str | tuple)
     assert np.array_equal(case.truth.read(volume, ()), labels)
+
+
+def test_folds_are_pooled_to_one_figure_over_all_images(tmp_path: Path) -> None:
+    for fold, dsc in enumerate((0.8, 0.9)):
+        cases = [{"file": f"{fold}.png", "patient": str(fold), "dsc": dsc, "hd95_px": None}]
+        said = {"task": "liver_ct", "kind": "masks", "weights": {f"f{fold}": "a"}, "refused": [], "cases": cases}
+        (tmp_path / str(fold)).mkdir()
+        (tmp_path / str(fold) / "metrics.json").write_text(json.dumps(said))
+    report = pool([tmp_path / "0", tmp_path / "1"])
+    assert report.metrics["dsc"].value == pytest.approx(0.85)
+    assert (report.patients, set(report.metrics)) == (2, {"dsc"})
+    with pytest.raises(DicomNodeError, match="more than one fold"):
+        pool([tmp_path / "0", tmp_path / "0"])

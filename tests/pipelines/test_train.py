@@ -16,16 +16,21 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
+from SimpleITK import GetImageFromArray, WriteImage
 from torch import nn
 
 from dicom_node.config import Config
 from dicom_node.datasets import read_dataset
 from dicom_node.errors import WeightsError
 from dicom_node.weights_store import read_catalog
+from pipelines.published.importing import import_published
+from pipelines.published.tables import tables
 from pipelines.training.loop import CHECKPOINT, freeze, train_mode
 from pipelines.training.run import Options, Told, train
 from pipelines.training.split import split_cases
 from pipelines.training.tasks import TASKS, task_for
+from tests.parity.writer import write
+from tests.pipelines.support import chest_ct
 
 
 @pytest.fixture(autouse=True)
@@ -163,3 +168,21 @@ def test_every_compact_recipe_here_has_a_task() -> None:
     assert {"contrast_ct", "lr_mark_cxr", "lung_cxr"} <= compact.keys()
     with pytest.raises(WeightsError, match="cannot be trained"):
         task_for("lung_cxr", "LiverSeg")
+
+
+def test_imported_weights_keep_all_but_their_head_to_the_last_bit(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    lines = ["file,label,patient"]
+    for k in range(3):
+        volume = chest_ct(blood_hu=180 if k % 2 else 40, slices=1)
+        image = GetImageFromArray(volume.array)
+        image.SetSpacing((1.4, 1.4, 5.0))
+        WriteImage(image, str(tmp_path / "data" / f"{k}.nii.gz"))
+        lines.append(f"{k}.nii.gz,{'enhanced' if k % 2 else 'non-enhanced'},p{k}")
+    (tmp_path / "data" / "index.csv").write_text("\n".join(lines))
+    first = import_published(write(tables()["EnhanceCls"], tmp_path / "h5"), "mine", tmp_path / "weights")
+    second, _ = train(config(tmp_path), options(tmp_path, pipeline="contrast_ct", epochs=1, start="mine"), Told())
+    assert second.recipe == "EnhanceCls"
+    one, other = load_file(first.path), load_file(second.path)
+    changed = {name.split(".")[0] for name in one if not torch.equal(one[name], other[name])}
+    assert changed == {"predictions", "final_layer"}
