@@ -8,6 +8,9 @@ import pytest
 
 from orthanc_test.orthanc import Orthanc
 from tests.support.programs import require
+from tests.support.tensorflow import models
+
+__all__ = ["models", "orthanc"]
 
 
 @pytest.fixture

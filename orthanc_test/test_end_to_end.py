@@ -24,10 +24,12 @@ from dicom_node.deliver import send
 from dicom_node.demo.pacs import SmallPacs
 from dicom_node.demo.studies import radiograph_study, write_studies
 from dicom_node.imaging import dicom_files
+from dicom_node.weights_import import keep_model
 from orthanc_test.orthanc import Orthanc, free_port
 from orthanc_test.real_data import REAL_DATA, wrapped_radiographs
 from orthanc_test.running import PROGRAM, RunningNode
 from orthanc_test.validity import errors_of_ours
+from pipelines.published.importing import keep_published
 from pipelines.published.tables import tables
 from tests.parity.writer import write
 from tests.support.dicom import PATIENT_ID, PATIENT_NAME, encoded, radiograph, series
@@ -168,6 +170,23 @@ def test_a_published_weights_file_runs_once_it_is_imported(start: Start, orthanc
         (run,) = session.scalars(select(Run)).all()
     assert list(run.weights) == ["published"]
     assert len(orthanc.instances("SR")) == 1
+
+
+def test_models_that_tensorflow_runs_answer_behind_the_node(
+    start: Start, orthanc: Orthanc, tmp_path: Path, models: Path
+) -> None:
+    weights = tmp_path / "weights"
+    keep_model(models / "lungs.keras", "lungs", weights, "LungSeg")
+    keep_published(write(tables()["EnhanceCls"], tmp_path / "EnhanceCls.h5"), "contrast", weights)
+    entries = [('"contrast_ct_small"', '"contrast"'), ('"lung_cxr_small"', '"lungs"')]
+    node = start([(str(REPOSITORY / "weights"), str(weights)), *entries])
+    files = [path for path in write_studies(tmp_path / "sent") if path.parts[-3:-1] in {("CT", "3"), ("DX", "1")}]
+    storescu(node, *files)
+    assert {stack.state for stack in node.settle(len(files))} == {StackState.DELIVERED}
+    with node.catalog.read() as session:
+        ran = {run.pipeline: list(run.weights) for run in session.scalars(select(Run)).all()}
+    assert (ran["contrast_ct"], ran["lung_cxr"]) == (["contrast"], ["lungs"])
+    assert Counter(one.modality for one in orthanc.instances()) == {"SEG": 1, "SR": 2}
 
 
 @pytest.mark.skipif(not REAL_DATA.is_dir(), reason="the real development images are not beside this checkout")

@@ -155,8 +155,9 @@ def configured(folder: Path, **entries: Weights) -> Config:
 
 
 def test_a_killed_process_fails_its_run_and_the_next_one_runs(models: Path, stack: Stack, tmp_path: Path) -> None:
-    config = configured(tmp_path, quick=entry(models / "lungs.keras"), slow=entry(models / "endless"))
-    process, failures = ModelProcess(config), list[str]()
+    files = {"quick": "lungs.keras", "slow": "endless", "hostile": "lambda.keras"}
+    process = ModelProcess(configured(tmp_path, **{name: entry(models / file) for name, file in files.items()}))
+    failures = list[str]()
 
     def run_slow() -> None:
         try:
@@ -164,7 +165,9 @@ def test_a_killed_process_fails_its_run_and_the_next_one_runs(models: Path, stac
         except ModelError as error:
             failures.append(str(error))
 
-    assert not process.run("quick", stack, tmp_path / "quick.npz").problem
+    problems = process.check()
+    assert (problems["quick"], problems["slow"]) == ("", "")
+    assert "weights 'hostile': lambda.keras: is refused" in problems["hostile"]
     running = threading.Thread(target=run_slow, daemon=True)
     running.start()
     time.sleep(2)
