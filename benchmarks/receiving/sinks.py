@@ -38,18 +38,19 @@ def raw(config: Config) -> None:
 
 
 def _discard(config: Config, connection: socket.socket, size: int, answer: bytes) -> None:
-    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    head = connection.recv(_PDU.size, socket.MSG_WAITALL)
-    if not head:
-        return
-    request = head + connection.recv(_PDU.unpack(head)[1], socket.MSG_WAITALL)
-    connection.sendall(Negotiation(config.node).answer(request, "")[1])
-    buffer, left = memoryview(bytearray(512 << 10)), size
-    while count := connection.recv_into(buffer, min(left, len(buffer))):
-        left -= count
-        if not left:
-            connection.sendall(answer)
-            left = size
+    with connection:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        head = connection.recv(_PDU.size, socket.MSG_WAITALL)
+        if not head:
+            return
+        request = head + connection.recv(_PDU.unpack(head)[1], socket.MSG_WAITALL)
+        connection.sendall(Negotiation(config.node).answer(request, "")[1])
+        buffer, left = memoryview(bytearray(512 << 10)), size
+        while count := connection.recv_into(buffer, min(left, len(buffer))):
+            left -= count
+            if not left:
+                connection.sendall(answer)
+                left = size
 
 
 def _answer() -> bytes:

@@ -24,7 +24,7 @@ _COMMAND, _LAST = 0x01, 0x02  # bits of the message control header (PS3.8 E.2)
 _PDV_OVERHEAD = 2  # context and message control header count as part of a PDV
 _COMMAND_AT_MOST = 64 << 10  # bytes; real ones have a hundred
 RELEASED, ABORTED = "released", "aborted by the peer"
-_RELEASE_REPLY = PDU_HEAD.pack(A_RELEASE_RP, 4) + bytes(4)
+RELEASE_REPLY = PDU_HEAD.pack(A_RELEASE_RP, 4) + bytes(4)
 
 MAXIMUM_PDU = 128 << 10  # bytes of a P-DATA-TF PDU's variable field; measured best, larger ones are slower
 
@@ -68,7 +68,7 @@ class Association:
         self._receiving: Receiving | None = None
 
     def run(self) -> str:
-        """Serve until the peer is done; returns how it ended, RELEASED or ABORTED.
+        """Serve until the peer is done; returns how it ended, ABORTED or RELEASED, which is still to be replied to.
 
         Raises:
             AbortError: the peer broke the protocol.
@@ -80,7 +80,6 @@ class Association:
                 if kind == P_DATA_TF:
                     self._take_data(length)
                 elif kind == A_RELEASE_RQ:
-                    self._stream.send(_RELEASE_REPLY)
                     return RELEASED
                 elif kind == A_ABORT:
                     return ABORTED

@@ -15,6 +15,7 @@ from dicom_node.receive.association import (
     A_ASSOCIATE_RQ,
     INVALID_PARAMETER,
     PDU_HEAD,
+    RELEASE_REPLY,
     RELEASED,
     UNEXPECTED_PDU,
     UNSPECIFIED,
@@ -66,18 +67,20 @@ class Connection:
             self._socket = self._site.tls.wrap_socket(self._socket, server_side=True, do_handshake_on_connect=False)
         doors.arrive(self._socket)
         try:
-            self._part(self._served())
+            last = self._served()
         except Exception:
             log.exception("connection from %s ended by an error of ours", self._address)
-        finally:
-            doors.leave(self._socket, self._agreed.caller.ae_title if self._agreed else None)
-            self._socket.close()
+            last = abort(UNSPECIFIED)
+        # A peer that has its last word may call again at once, and then finds its place free.
+        doors.leave(self._socket, self._agreed.caller.ae_title if self._agreed else None)
+        with self._socket:
+            self._part(last)
 
     def _served(self) -> bytes:
         """Serve; return the last PDU to send, empty if there is none."""
         try:
             stream = self._open()
-            self._associate(stream, self._negotiate(stream))
+            return self._associate(stream, self._negotiate(stream))
         except RejectedError as error:
             names = error.calling, error.called, self._address
             log.warning("association of %r with %r from %s rejected: %s", *names, error)
@@ -91,7 +94,6 @@ class Connection:
                 return b""
             log.warning("%s aborted: the peer %s", self._name(), error)
             return abort(UNSPECIFIED)
-        return b""
 
     def _open(self) -> Stream:
         """Shake hands here and not where connections are accepted: a silent client must not keep others out."""
@@ -121,15 +123,18 @@ class Connection:
         stream.send(answer)
         return agreed
 
-    def _associate(self, stream: Stream, agreed: Agreed) -> None:
+    def _associate(self, stream: Stream, agreed: Agreed) -> bytes:
+        """Serve the association; return the reply to its release."""
         sender = self._site.incoming.sender(agreed.caller.association)
         services: dict[int, Service] = {dimse.C_STORE: Storing(sender), **self._site.services}
         try:
             how = Association(stream, agreed, services).run()
         finally:
             sender.close()
-        level = logging.DEBUG if how == RELEASED else logging.WARNING
-        log.log(level, "%s %s", self._name(), how)
+        if how == RELEASED:
+            return RELEASE_REPLY
+        log.warning("%s %s", self._name(), how)
+        return b""
 
     def _name(self) -> str:
         if self._agreed is None:
