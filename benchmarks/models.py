@@ -30,7 +30,8 @@ from dicom_node.library import load_from
 from pipelines.published.importing import import_published
 from pipelines.published.kidney_modes import MODES
 from pipelines.published.tables import tables
-from tests.parity.oracle import FOLDER, SEED, imported, inputs
+from tests.parity.cascade import write_volume
+from tests.parity.oracle import FOLDER, imported
 from tests.parity.writer import write
 
 KIDNEY_ROLES = {f"stage{mode}": f"KidneyTumorSeg_{mode}" for mode in MODES}
@@ -66,7 +67,7 @@ def prepared(model: str, case: Case) -> Iterator[tuple[Path, Path]]:
     """Write the case and import its weights; yields the configuration's path and the case's."""
     if model == "Kidney":
         with imported(*KIDNEY_ROLES.values()) as config:
-            yield config, Path(inputs().write_file("Kidney", SEED, str(config.parent)))
+            yield config, write_volume(config.parent)
         return
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

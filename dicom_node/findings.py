@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import PlainSerializer, PlainValidator, SerializationInfo, TypeAdapter, ValidationInfo
 
+from dicom_node.images import Stack
+
 
 def _put(array: NDArray[Any], info: SerializationInfo) -> str:
     arrays: dict[str, NDArray[Any]] = info.context  # type: ignore[assignment]  # save_findings hands one in
@@ -131,6 +133,11 @@ class Findings:
     settings: Mapping[str, Any]  # those that change the result
     found: tuple[Finding, ...]
     frames: tuple[int, ...] = ()  # numbers of a film's frames that were looked at, from 1; none: the whole stack
+
+    def looked_at(self, stack: Stack) -> Stack:
+        """Return the stack with only the frames that were looked at."""
+        kept = tuple(one for one in stack.frames if not self.frames or one.number in self.frames)
+        return dataclasses.replace(stack, frames=kept)
 
     def of(self, kind: type[Any]) -> tuple[Any, ...]:
         """Return the findings of one kind, in order."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import os
 from collections.abc import Iterator
@@ -30,6 +31,7 @@ def encode(request: Request, folder: Path) -> tuple[EncodedFile, ...]:
         ObjectError: a source cannot be read, or the sources are of different patients.
         ProofError: an object, read back, is not what was found.
     """
+    request = dataclasses.replace(request, stack=request.findings.looked_at(request.stack))
     sources = read_sources(request.stack)
     segmentations = list(_segmentations(request, sources))
     files = [_keep("SEG", made, folder, Proof(request, sources, found)) for found, made in segmentations]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -123,6 +123,33 @@ def segment_group(request: Request, segment: Segment, references: References, so
         cited = _segment_frame(reference, sources)
         return PlanarROIMeasurementsAndQualitativeEvaluations(referenced_segment=cited, **common)
     return VolumetricROIMeasurementsAndQualitativeEvaluations(referenced_segment=_segment(reference, sources), **common)
+
+
+def segment_groups(request: Request, segment: Segment, references: References, sources: Sources) -> Iterator[Group]:
+    """Yield a segment's group; of a film one for each frame that shows it, with what was measured there."""
+    frames = request.stack.frames
+    if sources.planes is not None or len(frames) == 1:
+        yield segment_group(request, segment, references, sources)
+        return
+    for rank, k in enumerate(_showing(request, segment)):
+        stack = dataclasses.replace(request.stack, frames=(frames[k],))
+        found = tuple(one for one in request.findings.of(Measurement) if (one.of, one.frame) == (segment.name, k))
+        findings = dataclasses.replace(request.findings, found=found)
+        there = {
+            name: _in_frame(one, k if len(one.frames) == len(frames) else rank) for name, one in references.items()
+        }
+        alone = dataclasses.replace(request, findings=findings, stack=stack)
+        yield segment_group(alone, segment, there, dataclasses.replace(sources, stack=stack))
+
+
+def _showing(request: Request, segment: Segment) -> list[int]:
+    """Return the frames of the stack that a segment marks."""
+    maps = [one.labels for one in request.findings.of(Segmentation) if segment in one.segments]
+    return [k for labels in maps for k, plane in enumerate(labels) if (plane == segment.label).any()]
+
+
+def _in_frame(reference: SegmentReference, place: int) -> SegmentReference:
+    return dataclasses.replace(reference, frames=reference.frames[place : place + 1])
 
 
 def found_segments(request: Request) -> tuple[Segment, ...]:

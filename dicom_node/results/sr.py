@@ -35,7 +35,8 @@ def encode_report(request: Request, sources: Sources, references: References, ev
     summary = _summary(request)
     body = [groups.status_group(request, summary, _comments(request, summary), sources)]
     body += [groups.classification_group(request, one, sources) for one in found.of(Classification)]
-    body += [groups.segment_group(request, one, references, sources) for one in groups.found_segments(request)]
+    for one in groups.found_segments(request):
+        body += groups.segment_groups(request, one, references, sources)
     boxes = enumerate(groups.found_boxes(request), 1)
     body += [groups.box_group(request, box, number, sources) for number, box in boxes]
     return _document(request, sources, body, evidence, "SR")

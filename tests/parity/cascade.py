@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import SimpleITK as sitk  # noqa: N813  # its usual name
 from numpy.typing import NDArray
 
 from dicom_node.images import Stack, Volume
@@ -40,6 +42,15 @@ def volume() -> Volume:
     """The original's volume, slices from the feet up."""
     upside: Any = inputs().kidney_vol(SEED)
     return axial(np.ascontiguousarray(upside[::-1], np.float32))
+
+
+def write_volume(folder: Path) -> Path:
+    """Write the original's volume as its NIfTI file: axes (slice from the head down, row, column)."""
+    stored: Any = sitk.GetImageFromArray(np.ascontiguousarray(inputs().kidney_vol(SEED).transpose(2, 1, 0)))
+    stored.SetSpacing((3.0, 0.8, 0.8))
+    stored.SetDirection((0, 0, 1, 0, 1, 0, -1, 0, 0))
+    sitk.WriteImage(stored, str(folder / "kidney.nii"))
+    return folder / "kidney.nii"
 
 
 def axial(array: NDArray[np.float32]) -> Volume:

@@ -14,7 +14,7 @@ from dicom_node.pipeline import Found, Radiograph
 from pipelines.published import lungs, polyp
 from pipelines.published.kidney_modes import MODES
 from pipelines.published.stages import Batch, Output
-from tests.parity.cascade import cascade_figures
+from tests.parity.cascade import cascade_figures, write_volume
 from tests.parity.oracle import (
     FLOAT,
     FOLDER,
@@ -25,7 +25,6 @@ from tests.parity.oracle import (
     Figure,
     command,
     figure,
-    inputs,
     share,
     stored,
 )
@@ -80,7 +79,7 @@ def pipe_figures(model: str, config: Path) -> Iterator[Figure]:
 
 def kidney_figures(config: Path) -> Iterator[Figure]:
     """Compare the whole cascade with its real networks; `config` knows all six by their recipes' names."""
-    file = Path(inputs().write_file("Kidney", SEED, str(config.parent)))
+    file = write_volume(config.parent)
     roles = [f"stage{mode}=KidneyTumorSeg_{mode}" for mode in MODES]
     yield from cascade_figures("Kidney", raw(config, "kidney_tumor_ct", file, *roles))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import subprocess
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -19,6 +20,7 @@ from pydicom.uid import (
     DigitalXRayImageStorageForPresentation,
     EnhancedCTImageStorage,
     ExplicitVRLittleEndian,
+    VideoEndoscopicImageStorage,
 )
 
 from dicom_node.findings import Box, Classification, Code, Detection, ErasedImage, Findings, Segment, Segmentation
@@ -126,6 +128,15 @@ def radiograph(folder: Path, *, sop_class: UID = ComputedRadiographyImageStorage
     pixels = np.arange(40 * 36).reshape(40, 36) % 4096
     add_pixels(dataset, pixels)
     return Stack(STUDY, SERIES, (_save(dataset, folder, attributes),), {})
+
+
+def film(folder: Path, *, frames: int) -> Stack:
+    """Write one endoscopic film of 12 x 16 pixels without a frame of reference; its frames are the stack's."""
+    dataset = header(VideoEndoscopicImageStorage, "ES", "1.2.826.0.1.9")
+    dataset.Rows, dataset.Columns, dataset.NumberOfFrames = 12, 16, frames
+    one = _save(dataset, folder, {})
+    numbered = tuple(dataclasses.replace(one, number=k) for k in range(1, frames + 1))
+    return Stack(STUDY, SERIES, numbered, {"Modality": ("ES",)})
 
 
 def findings(*found: Any, **settings: Any) -> Findings:

@@ -1,14 +1,16 @@
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from highdicom.sr import srread
 from pydicom import Dataset, FileDataset
 
 from dicom_node.errors import ProofError
-from dicom_node.findings import Code, Detection, Measurement, Remark
+from dicom_node.findings import Code, Detection, Measurement, Remark, Segment, Segmentation
 from dicom_node.images import Stack
 from dicom_node.results.encode import encode
 from tests.results import builders
@@ -149,3 +151,26 @@ def test_frames_of_a_multi_frame_source_are_cited_by_number(tmp_path: Path) -> N
     made = report(builders.enhanced_ct(tmp_path), tmp_path, builders.contrast())
     (image,) = [item for item in groups(made)[1].ContentSequence if item.ValueType == "IMAGE"]
     assert list(image.ReferencedSOPSequence[0].ReferencedFrameNumber) == [6, 5, 4, 3, 2]
+
+
+def test_each_frame_of_a_film_that_shows_a_segment_is_cited_with_what_was_measured_there(tmp_path: Path) -> None:
+    film = builders.film(tmp_path, frames=4)
+    labels = np.zeros((4, 12, 16), np.uint8)
+    labels[1, 2:5, 3:6] = labels[3, 6:9, 7:9] = 1
+    polyp = Segmentation(labels, (Segment(1, "polyp", builders.ORGAN, builders.LIVER, (0, 255, 0)),))
+    sizes = [Measurement(AREA, area, CM2, "polyp", k) for k, area in ((1, 9.0), (3, 6.0))]
+    found = groups(report(film, tmp_path, polyp, *sizes, outputs=("SR",)))
+    cited = {}
+    for group in found[1:]:
+        image = next(one for one in group.ContentSequence if one.ValueType == "IMAGE")
+        number = next(one for one in group.ContentSequence if one.ValueType == "NUM")
+        frame = int(image.ReferencedSOPSequence[0].ReferencedFrameNumber)
+        cited[frame] = float(number.MeasuredValueSequence[0].NumericValue)
+    assert cited == {2: 9.0, 4: 6.0}
+
+
+def test_only_the_frames_that_were_looked_at_are_sources(tmp_path: Path) -> None:
+    film = builders.film(tmp_path, frames=4)
+    looked_at = dataclasses.replace(builders.findings(), frames=(1, 3)).looked_at(film)
+    assert [one.number for one in looked_at.frames] == [1, 3]
+    assert builders.findings().looked_at(film) == film
