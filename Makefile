@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed-$(EXTRAS)
 
-.PHONY: demo test check parity faults-short faults soak fuzz models published
+.PHONY: demo test check parity bench faults-short faults soak fuzz models published
 demo: $(INSTALLED)
 	$(BIN)/dicom-node demo
 
@@ -22,6 +22,10 @@ check: $(INSTALLED)
 # By hand: the published networks against the original's stored outputs, full size; takes half an hour.
 parity: $(INSTALLED)
 	$(BIN)/python -m benchmarks.parity
+
+# By hand: receiving against Orthanc and dcmtk's storescp, both on PATH; takes an hour. CASES="ct-1 mr-1" runs some.
+bench: $(INSTALLED)
+	$(BIN)/python -m benchmarks.receive $(CASES)
 
 # Each fault at each step of a series' way, once; about ten minutes.
 faults-short: $(INSTALLED)
