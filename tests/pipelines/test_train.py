@@ -104,10 +104,11 @@ def start_training(folder: Path, data: Path) -> subprocess.Popen[bytes]:
     )
 
 
+@pytest.mark.timeout(900)  # three trainings, each a process: slow where others use the processors
 def test_a_training_killed_in_the_middle_ends_as_an_unbroken_one(tmp_path: Path) -> None:
     data = write_lungs(tmp_path / "data", each=1)
     whole, broken = start_training(tmp_path / "whole", data), start_training(tmp_path / "broken", data)
-    deadline = time.monotonic() + 200
+    deadline = time.monotonic() + 400
     while not (tmp_path / "broken" / "out" / CHECKPOINT).exists() and time.monotonic() < deadline:
         time.sleep(0.05)
     os.kill(broken.pid, signal.SIGKILL)
