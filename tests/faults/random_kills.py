@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import random
 import sys
 import tempfile
@@ -41,9 +42,10 @@ def main() -> int:
     asked = _arguments()
     with tempfile.TemporaryDirectory(prefix="faults-") as folder, Orthanc(Path(folder) / "orthanc") as pacs:
         numbers = list(range(asked.runs))
-        while numbers:
+        ends_at = time.monotonic() + asked.minutes * 60
+        while numbers and time.monotonic() < ends_at:
             with _house(Path(folder) / f"house{len(numbers)}", pacs, asked.database) as house:
-                while numbers and _is_well(house, asked, numbers.pop(0)):
+                while numbers and time.monotonic() < ends_at and _is_well(house, asked, numbers.pop(0)):
                     pass
     write_summary()
     return 1 if any(_faults(line) for line in RUNS.read_text().splitlines()[-asked.runs :]) else 0
@@ -52,6 +54,7 @@ def main() -> int:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=20)
+    parser.add_argument("--minutes", type=float, default=math.inf, help="begin no run after so many")
     parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--database", choices=["sqlite", "postgresql"], default="sqlite")
     return parser.parse_args()
