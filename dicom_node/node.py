@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import multiprocessing
 import signal
+import socket
 import subprocess
 import threading
 import time
@@ -57,6 +58,7 @@ class Node:
             BootError: a part ended before it was ready; all are stopped again.
         """
         self._config.storage_folder.mkdir(parents=True, exist_ok=True)
+        _claim_port(self._config)
         catalog = Catalog(self._config.catalog_url)
         catalog.migrate()
         catalog.close()
@@ -137,6 +139,15 @@ def _end(part: _Part) -> int | None:
         except subprocess.TimeoutExpired:
             process.kill()
             return process.wait()
+
+
+def _claim_port(config: Config) -> None:
+    """Make sure that nobody listens: receivers share their port, and would share it with another node's too."""
+    host, port = config.node.host, config.node.port
+    try:
+        socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET).close()
+    except OSError as error:
+        raise BootError(f"{host}:{port} cannot be listened on: {error.strerror}") from error
 
 
 def _receivers(config: Config) -> list[_Part]:

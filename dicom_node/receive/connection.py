@@ -64,7 +64,11 @@ class Connection:
         """Serve it to its end, and close it; runs in a thread of its own."""
         doors = self._site.doors
         if self._site.tls is not None:
-            self._socket = self._site.tls.wrap_socket(self._socket, server_side=True, do_handshake_on_connect=False)
+            try:
+                self._socket = self._site.tls.wrap_socket(self._socket, server_side=True, do_handshake_on_connect=False)
+            except OSError:  # gone already
+                self._socket.close()
+                return
         doors.arrive(self._socket)
         try:
             last = self._served()

@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from dicom_node.config import Config
+from dicom_node.deliver import echo
+from dicom_node.node import BootError, Node
+from tests.deliver.pacs import Pacs, unused_port
+from tests.receive.node import eventually
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Config:
+    node = {"ae_title": "PACS", "port": unused_port(), "receivers": 2}
+    return Config.model_validate({"folder": tmp_path, "node": node})
+
+
+@pytest.fixture
+def node(config: Config) -> Iterator[Node]:
+    node = Node(config)
+    node.start()
+    watching = threading.Thread(target=node.run)
+    watching.start()
+    yield node
+    node.stop()
+    watching.join(60)
+    assert not watching.is_alive()
+
+
+def test_receivers_share_a_port_that_no_other_node_gets_and_a_dead_one_is_started_again(
+    config: Config, node: Node, caplog: pytest.LogCaptureFixture
+) -> None:
+    with pytest.raises(BootError, match="cannot be listened on"):
+        Node(config).start()
+    caplog.set_level(logging.INFO, "dicom_node.node")
+    before = node.pid_of("receiver-2")
+    assert before not in (None, node.pid_of("receiver"))
+    os.kill(before or 0, signal.SIGKILL)
+    eventually(lambda: node.pid_of("receiver-2") not in (None, before), within_s=60)
+    eventually(lambda: caplog.text.count("receiver-2 is up") == 1, within_s=60)
+    assert "receiver-2 ended with exit code -9" in caplog.text
+    for _ in range(6):
+        echo(config, Pacs(port=config.node.port).peer())
