@@ -28,12 +28,15 @@ class Marked:
 def marked_truth(values: NDArray[np.uint8], classes: Sequence[str], ignore: int | None) -> tuple[Marked, Bools]:
     """Return what a mask's values say, and which pixels are known.
 
-    A mask with values above 127 is foreground there, its classes not told apart; else the value is the class.
+    A mask with values above 127 is foreground there, its classes not told apart; else the value is the class. A blank
+    mask tells no classes apart, and of a single class there is nothing to tell.
     """
     known = np.ones(values.shape, bool) if ignore is None else values != ignore
     clean = np.where(known, values, 0)
     if (clean > FOREGROUND).any():
         return Marked(clean > FOREGROUND, {}), known
+    if len(classes) == 1 or not clean.any():
+        return Marked(clean > 0, {}), known
     return Marked(clean > 0, {name: clean == number for number, name in enumerate(classes, 1)}), known
 
 

@@ -59,6 +59,13 @@ def test_a_map_of_classes_is_measured_by_class() -> None:
     assert scores["dsc_tumour"] == pytest.approx(2 / 3)
 
 
+@pytest.mark.parametrize(("values", "classes"), [([0, 0], ("kidney", "tumour")), ([0, 1], ("liver",))])
+def test_a_blank_mask_and_a_single_class_have_no_figures_by_class(values: list[int], classes: tuple[str, ...]) -> None:
+    truth, _ = marked_truth(np.array([[values]], np.uint8), classes, None)
+    assert truth.parts == {}
+    assert truth.whole.ravel().tolist() == [value > 0 for value in values]
+
+
 def box(name: str, x: float, probability: float) -> Box:
     return Box(name, CODE, x, 0, x + 10, 10, probability)
 
