@@ -100,7 +100,9 @@ class Node:
             part.process, part.connection = start(part.name, part.module, self._config)
         except OSError as error:  # no memory for a process, or it was killed as it began
             raise BootError(f"the {part.name} cannot start: {error.strerror}") from error
-        if not part.connection.poll(_BOOT_S):
+        if part.connection not in wait([part.connection, self._wake_up], _BOOT_S):
+            if self._stopped.is_set():  # nobody waits for it any more
+                return
             part.process.kill()  # its connection ends, so that it is started again
             raise BootError(f"the {part.name} was not ready within {_BOOT_S:g} s")
         try:

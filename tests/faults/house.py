@@ -9,7 +9,7 @@ import struct
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self, TypeAlias
@@ -126,12 +126,22 @@ class House:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.end_further_worker()
-        if self._node is not None:
-            self._node.__exit__(kind, error, trace)
-        self.archive.__exit__(kind, error, trace)
+        with ExitStack() as after:
+            after.callback(self._unmount)
+            after.callback(self.archive.__exit__, kind, error, trace)
+            after.callback(self._end_node)
+            self.end_further_worker()
+
+    def _unmount(self) -> None:
         if self.has_small_disk:
             subprocess.run(["umount", "--lazy", self.disk], check=True)
+
+    def _end_node(self) -> None:
+        if self._node is not None:
+            try:
+                self._node.__exit__(None, None, None)
+            except subprocess.TimeoutExpired:
+                self._node.end(signal.SIGKILL)
 
     def _configured(self) -> Path:
         path = self.folder / "config.toml"
