@@ -87,10 +87,11 @@ def _opened(model: Any) -> Opened:
     inputs: Any = getattr(model, "inputs", None) or ()  # an unbuilt model has none
     if len(inputs) != 1:
         raise WeightsError(f"takes {len(inputs)} inputs; a network of one is run here")
-    taken, given = inputs[0], _by_name(model, model.output)
+    taken = inputs[0]
+    gives = {name: tuple(one.shape) for name, one in _by_name(model, model.output).items()}
     spec = tf.TensorSpec(taken.shape, taken.dtype)  # one graph for every size; a graph frees maps that are done with
     call = tf.function(lambda x: _by_name(model, model(x, training=False)), input_signature=[spec])
-    return Opened(call, tuple(taken.shape), taken.dtype, {name: tuple(one.shape) for name, one in given.items()}, model)
+    return Opened(call.get_concrete_function(), tuple(taken.shape), taken.dtype, gives, model)
 
 
 def _by_name(model: Any, found: Any) -> dict[str, Any]:
