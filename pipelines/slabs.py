@@ -20,6 +20,8 @@ PIXEL_MM: Final = 2.0
 OFFSETS: Final = (-1, 0, 1)  # voxels from the slice that is judged
 SLABS: Final = len(OFFSETS)
 _WHITE: Final = 98.5  # percentile of the volume
+_CUT: Final = 0.5
+_BRIDGE: Final = 3  # voxels from either side
 _MULTIPLE: Final = 32  # pixels: five halvings
 
 
@@ -49,7 +51,8 @@ class SlabStage:
     def finish(self, output: Floats, image: Volume) -> Found:
         """Bring the probabilities to the source grid and cut them there."""
         oriented = image.oriented("SPL")
-        brain = largest(resized(output, list(oriented.array.shape)) >= 0.5)
+        joined = np.where(without_bridges(output >= _CUT), output, 0)
+        brain = largest(resized(joined, list(oriented.array.shape)) >= _CUT)
         return self.tell(oriented.restore(brain.astype(np.uint8)), image)
 
 
@@ -76,6 +79,12 @@ def resized(volume: Floats, size: list[int]) -> Floats:
     """Interpolate a volume to another size, the outer faces of the corner voxels aligned."""
     grid: Tensor = torch.from_numpy(np.ascontiguousarray(volume, np.float32))[None, None]
     return np.asarray(functional.interpolate(grid, size, mode="trilinear")[0, 0].numpy(), np.float32)
+
+
+def without_bridges(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Keep the largest part and what lies close to it, once bridges of less than 12 mm are cut: neck and orbits go."""
+    core = largest(ndimage.binary_erosion(mask, iterations=_BRIDGE))
+    return np.asarray(ndimage.binary_dilation(core, iterations=_BRIDGE + 1) & mask, np.bool_) if core.any() else mask
 
 
 def largest(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -10,10 +10,12 @@ from safetensors.torch import load_file, save_file
 
 from dicom_node.pipeline import Pipeline, Weights, WeightsError
 from pipelines.contrast_ct import ContrastCT
+from pipelines.liver_ct import LiverCT
 from pipelines.lr_mark_cxr import LRMarkCXR
 from pipelines.lung_cxr import LungCXR
 from pipelines.polyp_es import PolypES
 from pipelines.training.loop import sha256_of
+from pipelines.view_cxr import ViewCXR
 from tests.pipelines.support import weights
 
 PIPELINES: list[tuple[type[Pipeline], str]] = [
@@ -21,6 +23,8 @@ PIPELINES: list[tuple[type[Pipeline], str]] = [
     (LungCXR, "lung_cxr_small"),
     (LRMarkCXR, "lr_mark_cxr_small"),
     (PolypES, "polyp_es_small"),
+    (LiverCT, "liver_ct_small"),
+    (ViewCXR, "view_cxr_small"),
 ]
 
 
