@@ -9,6 +9,7 @@ import os
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
+from datetime import time
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
@@ -20,7 +21,7 @@ from pydicom.datadict import keyword_dict
 
 from dicom_node.errors import ConfigError
 
-COMPUTED_FACTS = ("kind", "slices", "spacing_mm", "extent_mm", "plane", "caller", "ours")
+COMPUTED_FACTS = ("kind", "slices", "spacing_mm", "extent_mm", "plane", "caller", "ours", "copy_of")
 """Facts that the node works out itself, next to the DICOM keywords."""
 
 OutputKind: TypeAlias = Literal["SEG", "SR", "SC"]
@@ -80,6 +81,7 @@ class Storage(_Section):
     regeneration_s: float = Field(300.0, gt=0)  # silence after which late instances are looked at
     max_generations: int = Field(5, ge=1)  # a series that keeps changing is held after this many
     max_study_age_days: float = Field(14, gt=0)  # older studies are stored, not run
+    live_series_per_h: int = Field(500, ge=1)  # of one caller; what comes beyond that waits behind everything else
 
 
 class Database(_Section):
@@ -97,6 +99,11 @@ class Peer(_Section):
     port: int = Field(ge=1, le=65535)
     tls: TLS | None = None
     required: bool = True  # a stack is delivered once every required peer has its results
+    commitment: Literal["required", "c-find", "none"] = "none"  # the proof that a stored result is kept (PS3.4 J)
+    commit_timeout_h: float = Field(1.0, gt=0)  # before an unanswered request for commitment is made anew
+    max_associations: int = Field(1, ge=1)  # at the same time, for results
+    max_mbit: float | None = Field(None, gt=0)  # per second and association, within max_mbit_hours
+    max_mbit_hours: tuple[time, time] = (time(7), time(19))  # of the node's time zone; may pass midnight
     timeout_s: float = Field(30.0, gt=0)
     retry_s: float = Field(10.0, gt=0)  # before the second attempt; doubles up to retry_max_s
     retry_max_s: float = Field(1800.0, gt=0)
@@ -172,6 +179,7 @@ class Route(_Section):
     priority: int = Field(5, ge=1, le=9)  # 1 goes first
     pick: Literal["best"] | None = None  # of several stacks of one study that match, only the best runs
     prefer: Conditions = {}  # for pick: how many of these hold is what counts first
+    copies: bool = False  # also run on a stack that shows the same as an earlier one, under other UIDs
     report_refusals: bool = False  # send an SR that says why a matching stack was not run
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from rich.console import Group, RenderableType
@@ -19,6 +20,7 @@ from dicom_node.catalog import (
     DeliveryState,
     Event,
     Instance,
+    PeerState,
     Result,
     Run,
     Series,
@@ -42,6 +44,8 @@ class Status:
     pending_series: int  # received, not split yet
     stacks: Mapping[str, int]  # state -> count
     deliveries: Mapping[tuple[str, str], int]  # (peer, state) -> count
+    away: Mapping[str, PeerState]  # peers that could not be reached of late
+    queue: Sequence[tuple[Delivery, Result]]  # what is on its way to a peer or was given up, the next due first
     latest: Sequence[Stack]
 
     @property
@@ -57,11 +61,14 @@ def read_status(catalog: Catalog) -> Status:
         pending = select(func.count()).where((Series.arrived > Series.settled) | (Series.split < Series.generation))
         by_state = session.execute(select(Stack.state, func.count()).group_by(Stack.state)).all()
         by_peer = select(Delivery.peer, Delivery.state, func.count()).group_by(Delivery.peer, Delivery.state)
+        away = session.scalars(select(PeerState).where(PeerState.failures > 0)).all()
         return Status(
             instances=session.scalars(select(func.count()).select_from(Instance)).one(),
             pending_series=session.scalars(pending.select_from(Series)).one(),
             stacks={str(state): count for state, count in by_state},
             deliveries={(peer, str(state)): count for peer, state, count in session.execute(by_peer).all()},
+            away={peer.name: peer for peer in away},
+            queue=_queue(session),
             latest=session.scalars(select(Stack).order_by(Stack.at.desc()).limit(_SHOWN)).all(),
         )
 
@@ -74,7 +81,23 @@ def render_status(status: Status) -> RenderableType:
     peers = Table("peer", "results", "number", title="deliveries")
     for (peer, state), count in sorted(status.deliveries.items()):
         peers.add_row(peer, state, str(count))
-    return Group(counts, peers, render_stacks(status.latest))
+    queue = _render_queue(status.queue) if status.queue else ""
+    return Group(counts, peers, *_render_away(status.away), queue, render_stacks(status.latest))
+
+
+def _render_away(away: Mapping[str, PeerState]) -> Iterator[str]:
+    for name, peer in sorted(away.items()):
+        again = f"{datetime.fromtimestamp(peer.next_at, UTC):%H:%M:%S}Z"
+        yield escape(f"{name} is away, {peer.failures} attempts, the next at {again}: {peer.reason}")
+
+
+def _render_queue(queue: Sequence[tuple[Delivery, Result]]) -> Table:
+    table = Table("peer", "result", "SOP Instance", "state", "attempts", "next", "why", title="send queue")
+    for delivery, result in queue:
+        again = f"{datetime.fromtimestamp(delivery.next_at, UTC):%m-%d %H:%M:%S}Z"
+        row = (delivery.peer, result.kind, f"…{result.uid[-12:]}", delivery.state, str(delivery.attempt), again)
+        table.add_row(*row, escape(delivery.reason))
+    return table
 
 
 def render_stacks(stacks: Sequence[Stack]) -> Table:
@@ -113,14 +136,32 @@ def send_round_again(catalog: Catalog, stack_id: str, facts: Mapping[str, str], 
 
 
 def retry_deliveries(catalog: Catalog) -> int:
-    """Let everything that waits for a peer, or was given up, be sent now; returns how many."""
+    """Let everything that waits for a peer, or was given up, be sent or proved now; returns how many."""
     now = time.time()
+    ended = DeliveryState.STORED, DeliveryState.COMMITTED
     with catalog.write() as session:
-        rows = session.scalars(select(Delivery).where(Delivery.state != DeliveryState.STORED)).all()
+        for peer in session.scalars(select(PeerState)).all():
+            peer.next_at = now
+        for row in session.scalars(select(Delivery).where(Delivery.state == DeliveryState.STORED)).all():
+            row.next_at = now
+        rows = session.scalars(select(Delivery).where(Delivery.state.not_in(ended))).all()
         for row in rows:
             row.state, row.next_at, row.first_at = DeliveryState.WAITING, now, now
             row.attempt += 1
         return len(rows)
+
+
+def _queue(session: Session) -> list[tuple[Delivery, Result]]:
+    query = (
+        select(Delivery, Result)
+        .join(Result, Delivery.result_uid == Result.uid)
+        .where(
+            Delivery.state.not_in((DeliveryState.STORED, DeliveryState.COMMITTED)) | (Delivery.transaction_uid != "")
+        )
+        .order_by(Delivery.next_at)
+        .limit(_SHOWN)
+    )
+    return [(delivery, result) for delivery, result in session.execute(query).all()]
 
 
 def _find(session: Session, stack_id: str) -> Stack:

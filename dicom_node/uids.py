@@ -7,6 +7,9 @@ _UID = re.compile(r"[0-9]+(\.[0-9]+)*")
 
 IMPLEMENTATION_NAME = "DICOM_NODE"
 
+STORAGE_COMMITMENT = "1.2.840.10008.1.20.1"  # Storage Commitment Push Model SOP Class (PS3.4 J.3)
+STORAGE_COMMITMENT_INSTANCE = "1.2.840.10008.1.20.1.1"  # its well-known SOP Instance (PS3.4 J.3.5)
+
 
 def is_uid(text: str) -> bool:
     """Say whether text can stand as a UID, and so as a file name.

@@ -86,7 +86,7 @@ class RunningNode:
 
         def settled() -> bool:
             status = read_status(self.catalog)
-            waiting = sum(count for (_, state), count in status.deliveries.items() if state == "waiting")
+            waiting = sum(count for (_, state), count in status.deliveries.items() if state in ("waiting", "sending"))
             return status.instances >= instances and status.unfinished == 0 and waiting == 0
 
         self.wait(settled, timeout_s, "every stack to end")

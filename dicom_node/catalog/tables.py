@@ -36,8 +36,13 @@ class DeliveryState(StrEnum):
     """Where one result is on its way to one peer."""
 
     WAITING = "waiting"
-    STORED = "stored"
+    SENDING = "sending"  # a job has it in hand; as good as waiting when that job is gone
+    STORED = "stored"  # the end where the peer is asked for no proof
+    COMMITTED = "committed"  # the peer has proved that it keeps the object
     FAILED = "failed"  # parked: the peer refused it for good, or it was tried for too long
+
+
+UNSENT = (DeliveryState.WAITING, DeliveryState.SENDING)
 
 
 UNFINISHED = (StackState.NEW, StackState.WAITING, StackState.ROUTED, StackState.DELIVERING)
@@ -68,6 +73,9 @@ class Series(Base):
     generation: Mapped[int] = mapped_column(default=0)  # the latest that was opened
     split: Mapped[int] = mapped_column(default=0)  # the latest that was split into stacks
     attempt: Mapped[int] = mapped_column(default=0)  # at splitting this generation
+    headers: Mapped[int] = mapped_column(default=0)  # how often instances came again with another header
+    caller: Mapped[str] = mapped_column(String(16), default="")  # calling AE title, once it was split
+    opened_at: Mapped[float] = mapped_column(default=0.0, index=True)  # when its first generation was
 
 
 class Instance(Base):
@@ -105,9 +113,11 @@ class Stack(Base):
     state: Mapped[StackState] = mapped_column(index=True)
     reason: Mapped[str] = mapped_column(default="")
     content: Mapped[dict[str, Any]] = mapped_column(JSON)  # images.Stack.to_json()
+    shows: Mapped[str] = mapped_column(String(64), default="", index=True)  # digest of pixels and geometry
     decision: Mapped[dict[str, Any] | None] = mapped_column(JSON)  # routing.Decision.to_json()
     overrides: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)  # facts that a person has settled
     priority: Mapped[int] = mapped_column(default=5)
+    backlog: Mapped[bool] = mapped_column(default=False)  # its caller sent more than is live work
     attempt: Mapped[int] = mapped_column(default=0)  # at the job that its state asks for
     turn: Mapped[int] = mapped_column(default=0)  # how often a person has sent it round again
     at: Mapped[float]  # of the last change
@@ -127,7 +137,9 @@ class Run(Base):
     version: Mapped[str] = mapped_column(default="")
     weights: Mapped[dict[str, str]] = mapped_column(JSON, default=dict)
     record: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)  # seconds, completed attributes
-    at: Mapped[float]  # when it was planned; the time that its results carry
+    at: Mapped[float]  # when it was planned
+    headers: Mapped[int] = mapped_column(default=0)  # its series' count when its results were encoded
+    attempt: Mapped[int] = mapped_column(default=0)  # at encoding them again
 
 
 class Result(Base):
@@ -140,6 +152,7 @@ class Result(Base):
     sop_class_uid: Mapped[str] = mapped_column(String(64))
     path: Mapped[str]  # below the storage folder
     sha256: Mapped[str] = mapped_column(String(64))  # of the file
+    shows: Mapped[str] = mapped_column(String(64), default="", index=True)  # digest of pixels and geometry
     at: Mapped[float]
 
 
@@ -150,9 +163,34 @@ class Delivery(Base):
     result_uid: Mapped[str] = mapped_column(ForeignKey("result.uid"), primary_key=True)
     peer: Mapped[str] = mapped_column(primary_key=True)
     state: Mapped[DeliveryState] = mapped_column(index=True)
-    attempt: Mapped[int] = mapped_column(default=0)
+    attempt: Mapped[int] = mapped_column(default=0)  # at sending it
     status: Mapped[int | None]  # the last C-STORE status
     reason: Mapped[str] = mapped_column(default="")
+    first_at: Mapped[float]  # since when it is tried: to be stored, then to be proved
+    next_at: Mapped[float]  # when the next attempt, or the end of the wait for an answer, is due
+    asked: Mapped[int] = mapped_column(default=0)  # how often a proof was asked for
+    transaction_uid: Mapped[str] = mapped_column(String(64), default="", index=True)  # of the open request
+
+
+class PeerState(Base):
+    """How a peer has answered of late: what waits for one that is away waits for the peer, not each for itself."""
+
+    __tablename__ = "peer_state"
+    name: Mapped[str] = mapped_column(primary_key=True)
+    failures: Mapped[int] = mapped_column(default=0)  # associations in a row that did not come about
+    next_at: Mapped[float] = mapped_column(default=0.0)  # not called before
+    reason: Mapped[str] = mapped_column(default="")
+    proofs: Mapped[int] = mapped_column(default=0)  # how often a job has asked it for proofs
+
+
+class CommitmentRequest(Base):
+    """A sender's question whether we keep what we acknowledged (PS3.4 J.3.2); removed once it is answered."""
+
+    __tablename__ = "commitment_request"
+    peer: Mapped[str] = mapped_column(primary_key=True)
+    transaction_uid: Mapped[str] = mapped_column(String(64), primary_key=True)
+    objects: Mapped[dict[str, str]] = mapped_column(JSON)  # SOP Instance UID -> SOP Class UID
+    attempt: Mapped[int]
     first_at: Mapped[float]
     next_at: Mapped[float]
 

@@ -1,6 +1,29 @@
-"""Storage and Verification SCU: our results on their way to other DICOM nodes."""
+"""Verification, Storage, Storage Commitment and Query SCU: our results on their way to other DICOM nodes."""
 
 from dicom_node.deliver.backoff import delay_s
+from dicom_node.deliver.calling import NoAssociationError
+from dicom_node.deliver.committing import (
+    CommitmentRequest,
+    NoCommitmentError,
+    Reference,
+    ask_commitment,
+    report_commitment,
+)
+from dicom_node.deliver.outcomes import DUPLICATE
+from dicom_node.deliver.query import find_objects
 from dicom_node.deliver.scu import Sent, echo, send
 
-__all__ = ["Sent", "delay_s", "echo", "send"]
+__all__ = [
+    "DUPLICATE",
+    "CommitmentRequest",
+    "NoAssociationError",
+    "NoCommitmentError",
+    "Reference",
+    "Sent",
+    "ask_commitment",
+    "delay_s",
+    "echo",
+    "find_objects",
+    "report_commitment",
+    "send",
+]

@@ -5,16 +5,18 @@ from __future__ import annotations
 import logging
 import socket
 import ssl
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from pydicom.uid import UID
 from pynetdicom import AE, _config, evt
 from pynetdicom.association import Association
 from pynetdicom.events import Event
+from pynetdicom.pdu_primitives import SCP_SCU_RoleSelectionNegotiation
 from pynetdicom.presentation import PresentationContext
 
 from dicom_node.config import TLS, Config, Peer
 from dicom_node.deliver.outcomes import Outcome
+from dicom_node.deliver.pacing import Pace
 from dicom_node.errors import PeerError
 from dicom_node.uids import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_NAME
 
@@ -30,12 +32,22 @@ _ADVICE = {  # by source and reason (PS3.8 Table 9-21)
 class NoAssociationError(PeerError):
     """A peer would not or could not associate; `outcome` is what that means for the objects meant for it."""
 
-    def __init__(self, peer: Peer, problem: str, outcome: Outcome = "retry") -> None:
+    def __init__(self, peer: Peer, problem: str, outcome: Outcome = "unreached") -> None:
         super().__init__(f"{peer.ae_title} at {peer.host}:{peer.port} {problem}")
         self.outcome = outcome
 
 
-def associate(config: Config, peer: Peer, contexts: Sequence[PresentationContext]) -> Association:
+class NothingAcceptedError(NoAssociationError):
+    """A peer would associate, but takes none of the presentation contexts."""
+
+
+def associate(
+    config: Config,
+    peer: Peer,
+    contexts: Sequence[PresentationContext],
+    handlers: Iterable[evt.EventHandlerType] = (),
+    roles: Iterable[SCP_SCU_RoleSelectionNegotiation] = (),
+) -> Association:
     """Return an established association; every wait in it ends after `timeout_s`.
 
     Raises:
@@ -47,6 +59,7 @@ def associate(config: Config, peer: Peer, contexts: Sequence[PresentationContext
     entity.implementation_version_name = IMPLEMENTATION_NAME
     entity.acse_timeout = entity.dimse_timeout = peer.timeout_s
     entity.network_timeout = entity.connection_timeout = peer.timeout_s
+    pace = [(evt.EVT_DATA_SENT, Pace(config, peer))] if peer.max_mbit else []
     tls = None if peer.tls is None else (_client_context(config, peer, peer.tls), peer.host)
     try:
         association = entity.associate(
@@ -54,8 +67,9 @@ def associate(config: Config, peer: Peer, contexts: Sequence[PresentationContext
             peer.port,
             list(contexts),
             ae_title=peer.ae_title,
+            ext_neg=list(roles),
             tls_args=tls,
-            evt_handlers=[(evt.EVT_CONN_OPEN, _tune_connection, [peer.timeout_s])],
+            evt_handlers=[(evt.EVT_CONN_OPEN, _tune_connection, [peer.timeout_s]), *pace, *handlers],
         )
     except OSError as error:
         raise NoAssociationError(peer, f"cannot be found ({error.strerror}): check its host") from error
@@ -84,12 +98,12 @@ def _why_not(config: Config, peer: Peer, association: Association) -> NoAssociat
     if answer is None:
         return NoAssociationError(peer, _probe(config, peer))
     if answer.result not in _REJECTED:
-        return NoAssociationError(
+        return NothingAcceptedError(
             peer, "accepts nothing of what we have for it: check what it is set up to store", "park"
         )
     advice = _ADVICE.get((answer.result_source or 0, answer.diagnostic or 0), f"rejected us: {answer.reason_str}")
     problem = advice.format(ours=config.node.ae_title, theirs=peer.ae_title)
-    return NoAssociationError(peer, problem, "park" if answer.result == 1 else "retry")
+    return NoAssociationError(peer, problem, "park" if answer.result == 1 else "unreached")
 
 
 def _probe(config: Config, peer: Peer) -> str:

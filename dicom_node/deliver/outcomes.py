@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-Outcome: TypeAlias = Literal["stored", "retry", "park"]
-"""Done; to be tried again; not to be tried again before a person has looked."""
+Outcome: TypeAlias = Literal["stored", "retry", "unreached", "park"]
+"""Done; to be tried again; not tried, for the peer's sake; not to be tried again before a person has looked."""
 
 DUPLICATE = 0x0111  # the peer says that it has the object; only a query can confirm it
 

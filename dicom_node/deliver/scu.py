@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,10 +16,10 @@ from pynetdicom.presentation import PresentationContext
 from dicom_node.config import Config, Peer
 from dicom_node.deliver.calling import NoAssociationError, associate
 from dicom_node.deliver.outcomes import DUPLICATE, Outcome, judge
+from dicom_node.deliver.query import STUDY_ROOT_FIND, is_found
 from dicom_node.errors import PeerError
 
 _VERIFICATION = "1.2.840.10008.1.1"
-_STUDY_ROOT_FIND = "1.2.840.10008.5.1.4.1.2.2.1"
 _CONTEXTS_AT_MOST = 128  # in one association (PS3.8 9.3.2.2: odd numbers of one byte)
 _CONVERTIBLE = (ExplicitVRLittleEndian, ImplicitVRLittleEndian, DeflatedExplicitVRLittleEndian)
 _FALLBACKS = (ExplicitVRLittleEndian, ImplicitVRLittleEndian)
@@ -100,11 +99,11 @@ def _read(path: Path) -> _Object:
 def _grouped(objects: Iterable[_Object]) -> Iterator[list[_Object]]:
     """Yield groups that fit into one association each; nearly always there is one."""
     group: list[_Object] = []
-    contexts: set[tuple[str, str]] = {(_STUDY_ROOT_FIND, "")}
+    contexts: set[tuple[str, str]] = {(STUDY_ROOT_FIND, "")}
     for one in objects:
         if group and len(contexts.union(one.contexts)) > _CONTEXTS_AT_MOST:
             yield group
-            group, contexts = [], {(_STUDY_ROOT_FIND, "")}
+            group, contexts = [], {(STUDY_ROOT_FIND, "")}
         group.append(one)
         contexts.update(one.contexts)
     if group:
@@ -113,7 +112,7 @@ def _grouped(objects: Iterable[_Object]) -> Iterator[list[_Object]]:
 
 def _proposed(group: Iterable[_Object]) -> list[PresentationContext]:
     pairs = dict.fromkeys(pair for one in group for pair in one.contexts)
-    return [*(build_context(*pair) for pair in pairs), build_context(_STUDY_ROOT_FIND)]
+    return [*(build_context(*pair) for pair in pairs), build_context(STUDY_ROOT_FIND)]
 
 
 def _send_group(config: Config, peer: Peer, group: Sequence[_Object]) -> Iterator[Sent]:
@@ -134,15 +133,15 @@ def _send_one(association: Association, peer: Peer, one: _Object) -> Sent:
     uid = one.sop_instance_uid
     accepted = {(str(cx.abstract_syntax), str(cx.transfer_syntax[0])) for cx in association.accepted_contexts}
     if not association.is_established:
-        return Sent(uid, "retry", None, "the association ended before the object's turn")
+        return Sent(uid, "unreached", None, "the association ended before the object's turn")
     if accepted.isdisjoint(one.contexts):
         return Sent(uid, "park", None, "the peer accepts no such object, or not its transfer syntax")
     is_direct = one.contexts[0] in accepted
-    association.dimse_timeout = peer.timeout_s + one.size / _SLOWEST_BYTES_PER_S
+    association.dimse_timeout = peer.timeout_s + one.size / min(_SLOWEST_BYTES_PER_S, (peer.max_mbit or 8) * 1e5)
     try:
         response = association.send_c_store(one.path if is_direct else dcmread(one.path))
     except RuntimeError:
-        return Sent(uid, "retry", None, "the association ended before the object's turn")
+        return Sent(uid, "unreached", None, "the association ended before the object's turn")
     except Exception as error:  # noqa: BLE001 - encoding raises whatever pydicom raises
         return Sent(uid, "park", None, f"the object cannot be encoded for the peer ({type(error).__name__})")
     return _judged(association, one, response)
@@ -153,19 +152,7 @@ def _judged(association: Association, one: _Object, response: Dataset) -> Sent:
     if "Status" not in response:
         return Sent(uid, "retry", None, "the peer gave no answer, or ended the association")
     status = int(response.Status)
-    if status == DUPLICATE and _is_found(association, one):
+    if status == DUPLICATE and is_found(association, one.path):
         return Sent(uid, "stored", status, "the peer had the object already, as a query confirms")
     verdict = judge(status)
     return Sent(uid, verdict.outcome, status, f"0x{status:04X} {verdict.meaning}" if verdict.meaning else "")
-
-
-def _is_found(association: Association, one: _Object) -> bool:
-    """Ask the peer for one SOP Instance (C-FIND, Study Root, PS3.4 C.6.2)."""
-    keys = ["StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID"]
-    identifier = Dataset()
-    identifier.QueryRetrieveLevel = "IMAGE"
-    identifier.update(dcmread(one.path, stop_before_pixels=True, specific_tags=keys))
-    with suppress(ValueError, RuntimeError):  # the peer answers no queries, or the association has ended
-        answers = list(association.send_c_find(identifier, _STUDY_ROOT_FIND))
-        return any(match is not None and match.get("SOPInstanceUID") == one.sop_instance_uid for _, match in answers)
-    return False

@@ -1,6 +1,7 @@
 """DICOM objects on disk to stacks, volumes, radiographs and photographs."""
 
 from dicom_node.images import Image, Photograph, Stack, Takes, Volume
+from dicom_node.imaging.content import content_digest, stack_content
 from dicom_node.imaging.files import dicom_files
 from dicom_node.imaging.headers import facts_of
 from dicom_node.imaging.photograph import read_photograph
@@ -14,6 +15,7 @@ __all__ = [
     "ReadSegment",
     "Split",
     "cited_uids",
+    "content_digest",
     "dicom_files",
     "facts_of",
     "is_plain",
@@ -25,6 +27,7 @@ __all__ = [
     "read_segments",
     "read_volume",
     "split",
+    "stack_content",
     "stack_id",
     "write_labels",
 ]

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from dicom_node.errors import ObjectError
+from dicom_node.imaging.content import content_digest
 from dicom_node.receive.shelf import Found, Shelf, find, move, same_data_set
 
 
@@ -55,7 +56,8 @@ def look_at(shelf: Shelf, path: Path) -> Found | Note:
 def place(shelf: Shelf, found: Found, known: Known) -> Placed:
     """Move one file to where it belongs; its last act is the move, so that it may be tried again after any error.
 
-    The first object of a SOP Instance UID stays; the same data set again is dropped, other content is kept aside.
+    The first object of a SOP Instance UID stays; the same data set again is dropped, another picture is kept aside. The
+    same picture under another header, as a PACS makes it when a patient or study is corrected, takes the first's place.
 
     Raises:
         OSError: the disk would not let us.
@@ -82,6 +84,8 @@ def _settle(shelf: Shelf, found: Found, has_row: Path | None) -> tuple[Found | N
     if earlier is None:
         return found.at_place(move(found.path, target)), None
     if not same_data_set(found, earlier):
+        if _is_header_update(found, earlier):
+            return _supersede(shelf, found, earlier)
         return None, _set_aside(shelf, found, earlier)
     found.path.unlink()
     return None if has_row else earlier, None
@@ -96,6 +100,26 @@ def _earlier(shelf: Shelf, path: Path) -> Found | None:
     except ObjectError:
         move(path, shelf.unreadable / path.name)
         return None
+
+
+def _is_header_update(found: Found, earlier: Found) -> bool:
+    if found.header.identity != earlier.header.identity:
+        return False
+    try:
+        shown = content_digest(found.path)
+        return bool(shown) and shown == content_digest(earlier.path)
+    except Exception:  # noqa: BLE001 - pydicom raises a dozen kinds on broken bytes: then it is another object
+        return False
+
+
+def _supersede(shelf: Shelf, found: Found, earlier: Found) -> tuple[Found, Note]:
+    aside = shelf.conflict_of(earlier)
+    aside.parent.mkdir(parents=True, exist_ok=True)
+    if not aside.exists():
+        aside.hardlink_to(earlier.path)
+    uid, caller = found.header.identity.sop_instance_uid, found.header.caller
+    text = f"came from {caller} with another header; the newest is kept, the earlier is {shelf.relative(aside)}"
+    return found.at_place(move(found.path, earlier.path)), Note(uid, text)
 
 
 def _set_aside(shelf: Shelf, found: Found, earlier: Found) -> Note | None:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from dicom_node.config import Config
 from dicom_node.processes import be_part
+from dicom_node.receive.commitment import commitment_offers
 from dicom_node.receive.receiver import Receiver
 
 _LOOK_S = 1.0
@@ -18,7 +19,7 @@ def receive(config: Config, stopped: threading.Event, ready: Callable[[], None])
     Raises:
         RuntimeError: nothing is taken any more; a new process may do better.
     """
-    receiver = Receiver(config)
+    receiver = Receiver(config, commitment_offers(config))
     receiver.start()
     ready()
     while not stopped.wait(_LOOK_S):

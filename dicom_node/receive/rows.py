@@ -55,7 +55,8 @@ def write(catalog: Catalog, shelf: Shelf, receiver: str, placed: Sequence[tuple[
 
 def _write_kept(session: Session, shelf: Shelf, kept: Sequence[Found], now: float) -> None:
     rows = [_row(shelf, one) for one in kept]
-    has_row = set(session.scalars(select(Instance.uid).where(Instance.uid.in_([row["uid"] for row in rows]))))
+    query = select(Instance.uid, Instance.sha256).where(Instance.uid.in_([row["uid"] for row in rows]))
+    has_row = {row.uid: row.sha256 for row in session.execute(query).all()}
     _touch_studies(session, kept, now)
     _add_series(session, kept, now)
     new, old = ([row for row in rows if (row["uid"] in has_row) == is_old] for is_old in (False, True))
@@ -64,6 +65,8 @@ def _write_kept(session: Session, shelf: Shelf, kept: Sequence[Found], now: floa
         _count(session, Counter(str(row["series_uid"]) for row in new), now)
     if old:
         session.execute(update(Instance), old)
+        changed = {row["series_uid"] for row in old if row["sha256"] != has_row[str(row["uid"])]}
+        session.execute(update(Series).where(Series.uid.in_(changed)).values(headers=Series.headers + 1))
 
 
 def _row(shelf: Shelf, found: Found) -> dict[str, str | float]:

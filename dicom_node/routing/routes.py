@@ -13,7 +13,7 @@ from dicom_node.routing.decision import Decision, Match, RouteChecked, Run
 from dicom_node.routing.gates import UNCERTAIN, GateAnswer, GateSettled, settle
 
 FORCE = "force"
-"""The override that runs a study however old it is; its value does not matter."""
+"""The override that runs a stack however old its study is, and whatever it is a copy of; its value does not matter."""
 
 _NAMED_CHECKS = 3
 
@@ -32,6 +32,8 @@ def set_aside(config: Config, stack: Stack, given: Given) -> str:
     """Return why nothing may run on a stack whatever the routes say, or "": then its gates are worth running."""
     if stack.text("ours"):
         return "our own result that came back"
+    if _copy(stack, given) and not any(route.copies for route in config.routes):
+        return _copy(stack, given)
     if stack.text("kind") == "non-image":
         return "not an image"
     age, limit = _age_days(stack, given.today), config.storage.max_study_age_days
@@ -55,13 +57,22 @@ def decide(config: Config, stack: Stack, gates: Mapping[str, GateAnswer], given:
     overrides = given.overrides
     settled = tuple(settle(name, config.gates[name], answer, overrides.get(name)) for name, answer in gates.items())
     facts, by_name = _facts(stack, settled, overrides), {gate.gate: gate for gate in settled}
-    routes = tuple(_route(one, facts, by_name, given.passed_over.get(one.name, "")) for one in config.routes)
+    copy = _copy(stack, given)
+    passed_over = {one.name: f"not run, because {copy}" for one in config.routes if copy and not one.copies}
+    passed_over.update(given.passed_over)
+    routes = tuple(_route(one, facts, by_name, passed_over.get(one.name, "")) for one in config.routes)
     pairs = list(zip(config.routes, routes, strict=True))
     asked = {pipeline for route, checked in pairs for pipeline in route.run if checked.asks}
     declined = {pipeline: why for pipeline, why in given.refusals.items() if pipeline in asked}
     runs = _runs([route for route, checked in pairs if checked.runs], declined)
     waiting = [route.name for route, checked in pairs if checked.waits and not declined.keys() >= set(route.run)]
     return _with_verdict(Decision("run", "", settled, routes, runs, declined), waiting)
+
+
+def _copy(stack: Stack, given: Given) -> str:
+    """Say of which stack this one is a copy, unless a person wants it run."""
+    twin = stack.text("copy_of")
+    return f"it shows the same as stack {twin[:8]}" if twin and FORCE not in given.overrides else ""
 
 
 def _facts(stack: Stack, settled: Sequence[GateSettled], overrides: Mapping[str, str]) -> Facts:

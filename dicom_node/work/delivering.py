@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
+from pathlib import Path
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from dicom_node.catalog import Catalog, Delivery, DeliveryState, Result, Run, Stack
-from dicom_node.config import Config, Peer
-from dicom_node.deliver import Sent, delay_s, send
+from dicom_node.catalog import UNSENT, Catalog, Delivery, DeliveryState, Result, Run, Stack
+from dicom_node.config import Config
+from dicom_node.deliver import DUPLICATE, Sent, delay_s, send
 from dicom_node.work.durable import Step
 from dicom_node.work.ending import note, settle
+from dicom_node.work.peers import give_up, is_away, peer_answered, peer_failed
 
 
 class Delivering:
@@ -30,52 +32,82 @@ class Delivering:
     def failed(self, peer: str, key: str, error: str) -> None:
         """Try again later: the results are kept."""
         with self._catalog.write() as session:
-            for delivery in waiting_deliveries(session, peer, key):
-                self._try_later(session, delivery, error)
+            for delivery in unsent_deliveries(session, peer, key):
+                self._try_later(session, delivery, Sent(delivery.result_uid, "retry", None, error))
 
     def _deliver(self, peer: str, key: str) -> None:
-        with self._catalog.read() as session:
-            results = [session.get_one(Result, one.result_uid) for one in waiting_deliveries(session, peer, key)]
-        paths = [self._config.storage_folder / result.path for result in results]
-        outcomes = send(self._config, self._config.peers[peer], paths) if paths else ()
-        self._keep(peer, key, outcomes)
-
-    def _keep(self, peer: str, key: str, outcomes: Iterable[Sent]) -> None:
-        by_uid = {sent.sop_instance_uid: sent for sent in outcomes}
+        paths = [self._config.storage_folder / path for path in self._take(peer, key)]
+        left = [sent for sent in self._sent(peer, paths) if not self._keep(peer, sent)]
         with self._catalog.write() as session:
-            for delivery in waiting_deliveries(session, peer, key):
-                self._note_outcome(session, delivery, by_uid[delivery.result_uid])
+            self._put_back(session, peer, key, {sent.sop_instance_uid: sent for sent in left})
+            if left and len(left) == len(paths) and all(sent.outcome == "unreached" for sent in left):
+                peer_failed(session, self._config, peer, left[0].reason)
+            elif paths:
+                peer_answered(session, peer)
             session.flush()
             settle(session, session.get_one(Stack, key), self._config.peers)
 
-    def _note_outcome(self, session: Session, delivery: Delivery, sent: Sent) -> None:
-        delivery.status = sent.status
-        if sent.outcome == "retry":
-            self._try_later(session, delivery, sent.reason)
-            return
-        delivery.state = DeliveryState.STORED if sent.outcome == "stored" else DeliveryState.FAILED
-        delivery.reason = sent.reason
-        note(session, delivery.result_uid, f"{delivery.peer}: {delivery.state} {sent.reason}".rstrip())
+    def _sent(self, peer: str, paths: list[Path]) -> Iterable[Sent]:
+        return send(self._config, self._config.peers[peer], paths) if paths else ()
 
-    def _try_later(self, session: Session, delivery: Delivery, reason: str) -> None:
-        peer: Peer = self._config.peers[delivery.peer]
-        now = time.time()
-        delivery.attempt += 1
-        delivery.next_at = now + delay_s(peer, delivery.attempt, delivery.result_uid)
-        delivery.reason = reason
-        if now - delivery.first_at > peer.give_up_after_h * 3600:
-            delivery.state = DeliveryState.FAILED
-            delivery.reason = f"given up after {peer.give_up_after_h:g} h: {reason}"
-        note(session, delivery.result_uid, f"{delivery.peer}: attempt {delivery.attempt}: {delivery.reason}")
+    def _take(self, peer: str, key: str) -> list[str]:
+        """Return the files to be sent now; none where the peer turned out to be away since the job was made."""
+        with self._catalog.write() as session:
+            if is_away(session, peer):
+                return []
+            taken = unsent_deliveries(session, peer, key)
+            for delivery in taken:
+                delivery.state = DeliveryState.SENDING
+            return [session.get_one(Result, delivery.result_uid).path for delivery in taken]
+
+    def _keep(self, peer: str, sent: Sent) -> bool:
+        """Write down an outcome as soon as it is known; say whether it leaves nothing to be sent."""
+        proves = self._config.peers[peer].commitment == "required" and sent.status == DUPLICATE
+        if sent.outcome not in ("stored", "park") and not proves:
+            return False
+        with self._catalog.write() as session:
+            delivery = session.get_one(Delivery, (sent.sop_instance_uid, peer))
+            delivery.status, delivery.reason = sent.status, sent.reason
+            if sent.outcome == "park":
+                delivery.state = DeliveryState.FAILED
+            else:
+                _to_be_proved(delivery)
+            note(session, delivery.result_uid, f"{peer}: {delivery.state} {sent.reason}".rstrip())
+        return True
+
+    def _put_back(self, session: Session, peer: str, key: str, left: dict[str, Sent]) -> None:
+        """Let what was not settled wait: its own time where it was tried, no time at all where it was not."""
+        unsent = unsent_deliveries(session, peer, key)
+        attempt = 1 + max((delivery.attempt for delivery in unsent), default=0)
+        for delivery in unsent:
+            delivery.state, delivery.attempt = DeliveryState.WAITING, attempt
+            sent = left.get(delivery.result_uid)
+            if sent is not None and sent.outcome == "retry":
+                self._try_later(session, delivery, sent)
+
+    def _try_later(self, session: Session, delivery: Delivery, sent: Sent) -> None:
+        peer = self._config.peers[delivery.peer]
+        delivery.state, delivery.status, delivery.reason = DeliveryState.WAITING, sent.status, sent.reason
+        delivery.next_at = time.time() + delay_s(peer, delivery.attempt, delivery.result_uid)
+        if not give_up(session, delivery, peer, sent.reason):
+            note(session, delivery.result_uid, f"{delivery.peer}: attempt {delivery.attempt}: {delivery.reason}")
 
 
-def waiting_deliveries(session: Session, peer: str, stack_id: str) -> list[Delivery]:
-    """Return what of a stack's results still waits for a peer, in the order made."""
+def unsent_deliveries(session: Session, peer: str, stack_id: str) -> list[Delivery]:
+    """Return what of a stack's results is still to be sent to a peer, in the order made."""
     query = (
         select(Delivery)
         .join(Result, Delivery.result_uid == Result.uid)
         .join(Run, Result.run_id == Run.id)
-        .where(Run.stack_id == stack_id, Delivery.peer == peer, Delivery.state == DeliveryState.WAITING)
+        .where(Run.stack_id == stack_id, Delivery.peer == peer, Delivery.state.in_(UNSENT))
         .order_by(Result.at)
     )
     return list(session.scalars(query).all())
+
+
+def _to_be_proved(delivery: Delivery) -> None:
+    """A stored object's proof has the whole time for itself; one that is stored anew goes on with what is left."""
+    now = time.time()
+    delivery.state, delivery.next_at, delivery.transaction_uid = DeliveryState.STORED, now, ""
+    if not delivery.asked:
+        delivery.first_at = now

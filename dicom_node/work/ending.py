@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from dicom_node.catalog import Delivery, DeliveryState, Event, Result, Run, RunState, Stack, StackState
+from dicom_node.catalog import UNSENT, Delivery, DeliveryState, Event, Result, Run, RunState, Stack, StackState
 from dicom_node.config import Peer
 
 
@@ -39,10 +39,16 @@ def settle(session: Session, stack: Stack, peers: dict[str, Peer]) -> None:
         return
     deliveries = _deliveries(session, runs)
     required = [one for one in deliveries if one.peer in peers and peers[one.peer].required]
-    if any(one.state == DeliveryState.WAITING for one in required):
+    if any(is_under_way(one, peers[one.peer]) for one in required):
         move(session, stack, StackState.DELIVERING)
     else:
         move(session, stack, *_end(stack, runs, deliveries, required))
+
+
+def is_under_way(delivery: Delivery, peer: Peer) -> bool:
+    """Say whether a delivery has no end yet: stored is one only where the peer is asked for no proof."""
+    unproved = delivery.state == DeliveryState.STORED and peer.commitment != "none"
+    return unproved or delivery.state in UNSENT
 
 
 def _end(

@@ -6,17 +6,14 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, and_, exists, func, or_, select
+from sqlalchemy import ColumnElement, and_, exists, or_, select
 from sqlalchemy.orm import InstrumentedAttribute, Session, defer
 
 from dicom_node.catalog import (
     Catalog,
-    Delivery,
-    DeliveryState,
+    CommitmentRequest,
     OpenAssociation,
-    Result,
     Run,
     Series,
     Stack,
@@ -25,35 +22,21 @@ from dicom_node.catalog import (
 from dicom_node.config import Config, Route
 from dicom_node.images import Stack as Content
 from dicom_node.routing import Candidate, Decision, Given, by_phase, decide, pick_best
-from dicom_node.work.delivering import waiting_deliveries
+from dicom_node.work.answering import questions
+from dicom_node.work.delivering import unsent_deliveries
 from dicom_node.work.durable import Durable
 from dicom_node.work.judging import carry_out
+from dicom_node.work.messages import take_messages
+from dicom_node.work.outgoing import due as outgoing
+from dicom_node.work.outgoing import fail_without_peer
+from dicom_node.work.peers import peer_state
+from dicom_node.work.reencoding import outdated
+from dicom_node.work.wanted import WORK_QUEUE, Wanted, subject_of
 
-WORK_QUEUE = "work"
 _JOB_OF = {StackState.NEW: "judge", StackState.ROUTED: "process"}
 _SPLIT_PRIORITY, _JUDGE_PRIORITY, _PROCESS_PRIORITY = 1, 2, 10  # deciding never waits behind a long inference
+_BEHIND_LIVE = 20  # added to a backlog's; above every other
 _TOO_OFTEN = "its job's process died {} times under it"
-
-
-class Wanted(NamedTuple):
-    """A job that a row asks for."""
-
-    kind: str
-    args: tuple[str, ...]
-    attempt: int
-    queue: str
-    priority: int
-    turn: int = 0  # how often a person has sent it round again
-
-    @property
-    def job_id(self) -> str:
-        """The same row at the same attempt asks for the same job."""
-        return ":".join([self.kind, *self.args, str(self.turn), str(self.attempt)])
-
-
-def peer_queue(peer: str) -> str:
-    """Return the queue of a peer: each has its own, so that none holds another up."""
-    return f"deliver-{peer}"
 
 
 class Reconciler:
@@ -68,23 +51,28 @@ class Reconciler:
 
     def tick(self) -> None:
         """Open generations of quiet series, choose in quiet studies, and see that every unfinished row has a job."""
-        live = self._durable.live()  # before the rows: a job that ends in between has changed its row already
+        live = {
+            subject_of(job_id) for job_id in self._durable.live()
+        }  # before the rows: a job that ends in between has changed its row already
         now = time.time()
+        take_messages(self._config, self._catalog)
         with self._catalog.write() as session:
             self._open_generations(session, now)
             self._pick(session, now)
-            wanted = [*self._splits(session), *self._stacks(session), *self._deliveries(session, now)]
-            hopeless = [job for job in wanted if self._is_hopeless(job)]
-            due = [job for job in wanted if job.job_id not in live and job not in hopeless]
-            begin = [job for job in due if self._may_begin(session, job)]
+            fail_without_peer(session, self._config)
+            wanted = [*self._splits(session), *self._stacks(session), *outgoing(session, self._config, now)]
+            wanted += [*outdated(session), *questions(session, self._config, now)]
+            idle = [job for job in wanted if job.subject not in live]
+            hopeless = [job for job in idle if self._is_hopeless(job)]
+            begin = [job for job in idle if job not in hopeless and self._may_begin(session, job)]
         for job in begin:
             self._durable.enqueue(job.job_id, job.queue, job.kind, job.args, job.priority)
         for job in hopeless:
             self._give_up(job.kind, list(job.args), _TOO_OFTEN.format(job.attempt))
 
     def _is_hopeless(self, job: Wanted) -> bool:
-        """Deliveries have an end of their own: `give_up_after_h`."""
-        return job.kind != "deliver" and job.attempt >= self._config.workers.max_attempts
+        """What goes to peers has an end of its own: `give_up_after_h`."""
+        return job.kind not in ("deliver", "prove", "answer") and job.attempt >= self._config.workers.max_attempts
 
     def _may_begin(self, session: Session, job: Wanted) -> bool:
         """A job that ended and left its row as it was has died: its next attempt begins at the next tick."""
@@ -94,13 +82,19 @@ class Reconciler:
             session.get_one(Series, job.args[0]).attempt += 1
         elif job.kind == "deliver":
             self._next_delivery_attempt(session, job)
+        elif job.kind == "prove":
+            peer_state(session, job.args[0]).proofs += 1
+        elif job.kind == "encode":
+            session.get_one(Run, job.args[0]).attempt += 1
+        elif job.kind == "answer":
+            session.get_one(CommitmentRequest, job.args).attempt += 1
         else:
             session.get_one(Stack, job.args[0]).attempt += 1
         return False
 
     def _next_delivery_attempt(self, session: Session, job: Wanted) -> None:
         peer, stack_id = job.args
-        for delivery in waiting_deliveries(session, peer, stack_id):
+        for delivery in unsent_deliveries(session, peer, stack_id):
             delivery.attempt += 1
 
     def _open_generations(self, session: Session, now: float) -> None:
@@ -115,6 +109,7 @@ class Reconciler:
             ~_is_open(Series.study_uid),
         )
         for series in session.scalars(query).all():
+            series.opened_at = series.opened_at or now
             series.generation += 1
             series.attempt = 0
 
@@ -126,20 +121,8 @@ class Reconciler:
     def _stacks(self, session: Session) -> Iterator[Wanted]:
         for stack in session.scalars(select(Stack).options(defer(Stack.content)).where(Stack.state.in_(_JOB_OF))).all():
             place = _JUDGE_PRIORITY if stack.state == StackState.NEW else _PROCESS_PRIORITY + stack.priority
+            place += _BEHIND_LIVE * stack.backlog
             yield Wanted(_JOB_OF[stack.state], (stack.id,), stack.attempt, WORK_QUEUE, place, stack.turn)
-
-    def _deliveries(self, session: Session, now: float) -> Iterator[Wanted]:
-        query = (
-            select(Delivery.peer, Stack.id, func.max(Delivery.attempt), Stack.priority)
-            .join(Result, Delivery.result_uid == Result.uid)
-            .join(Run, Result.run_id == Run.id)
-            .join(Stack, Run.stack_id == Stack.id)
-            .where(Delivery.state == DeliveryState.WAITING, Delivery.peer.in_(self._config.peers))
-            .group_by(Delivery.peer, Stack.id, Stack.priority)
-            .having(func.min(Delivery.next_at) <= now)
-        )
-        for peer, key, attempt, priority in session.execute(query).all():
-            yield Wanted("deliver", (peer, key), attempt, peer_queue(peer), priority)
 
     def _pick(self, session: Session, now: float) -> None:
         """Choose among the stacks that wait, in every study that has been silent long enough."""

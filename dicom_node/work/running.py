@@ -16,6 +16,7 @@ from dicom_node.config import Config
 from dicom_node.errors import DicomNodeError, ModelError
 from dicom_node.findings import Findings, load_findings
 from dicom_node.images import Stack as Content
+from dicom_node.imaging import content_digest
 from dicom_node.infer.process import Answer
 from dicom_node.results import EncodedFile, Request, encode, encode_refusal
 from dicom_node.uids import digest
@@ -85,7 +86,7 @@ class Running:
             findings=findings,
             stack=Content.from_json(stack.content),
             outputs=("SR",) if run.is_gate else section.outputs,
-            at=datetime.fromtimestamp(run.at, ZoneInfo(self._config.node.timezone)),
+            at=datetime.fromtimestamp(self._made_at(run), ZoneInfo(self._config.node.timezone)),
             title=run.record.get("title") or run.pipeline,
             empty_frames=any(self._config.peers[name].empty_frames for name in run.send_to),
         )
@@ -112,6 +113,7 @@ class Running:
                 sop_class_uid=file.sop_class_uid,
                 path=str(path),
                 sha256=file.sha256,
+                shows=content_digest(file.path),
                 at=now,
             )
         )
@@ -121,6 +123,15 @@ class Running:
             session.add(Delivery(result_uid=file.sop_instance_uid, peer=peer, state=waiting, first_at=now, next_at=now))
         if file.completed:
             run.record = {**run.record, "completed attributes": list(file.completed)}
+
+    def _made_at(self, run: Run) -> float:
+        """Return the time that a run's results carry; it lies beside them, and outlives the catalog as they do."""
+        path = self._folder(run.id) / "made-at"
+        if not path.exists():
+            part = path.with_suffix(".part")
+            part.write_text(repr(run.at))
+            part.replace(path)
+        return float(path.read_text())
 
     def _note(self, key: str, record: Mapping[str, Any]) -> None:
         with self._catalog.write() as session:

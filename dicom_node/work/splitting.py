@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from dicom_node.catalog import UNFINISHED, Catalog, Instance, Series, Stack, StackState
 from dicom_node.config import Config
 from dicom_node.images import Stack as Content
-from dicom_node.imaging import Split, split, stack_id
+from dicom_node.imaging import Split, split, stack_content, stack_id
 from dicom_node.uids import digest
+from dicom_node.work.copies import recognised
 from dicom_node.work.durable import Step
 from dicom_node.work.ending import move, note
+
+_HOUR_S = 3600.0
 
 
 class Splitting:
@@ -45,21 +48,34 @@ class Splitting:
             instances = session.scalars(select(Instance).where(Instance.series_uid == series_uid)).all()
         folder = self._config.storage_folder
         found = split(series.study_uid, series_uid, [(str(folder / one.path), one.caller) for one in instances])
+        shown = {stack_id(stack): stack_content(stack) for stack in found.stacks}
         with self._catalog.write() as session:
-            self._keep(session, series_uid, generation, found)
             series = session.get_one(Series, series_uid)
+            series.caller = instances[0].caller if instances else ""
+            self._keep(session, series, generation, found, shown)
             series.split, series.settled = generation, len(instances)
 
-    def _keep(self, session: Session, series_uid: str, generation: int, found: Split) -> None:
-        contents = found.stacks or (Content(session.get_one(Series, series_uid).study_uid, series_uid, (), {}),)
-        ids = [stack_id(content) if content.frames else digest(series_uid)[:32] for content in contents]
-        self._supersede(session, series_uid, generation, ids)
+    def _keep(self, session: Session, series: Series, generation: int, found: Split, shown: Mapping[str, str]) -> None:
+        contents = found.stacks or (Content(series.study_uid, series.uid, (), {}),)
+        is_backlog = self._is_backlog(session, series)
+        ids = [stack_id(content) if content.frames else digest(series.uid)[:32] for content in contents]
+        self._supersede(session, series.uid, generation, ids)
         for number, (key, content) in enumerate(zip(ids, contents, strict=True), 1):
             if session.get(Stack, key) is None:
-                row = self._row(key, content, generation, number)
+                shows = shown.get(key, "")
+                row = self._row(key, recognised(session, content, shows), generation, number)
+                row.shows, row.backlog = shows, is_backlog
                 session.add(row)
-                note(session, key, f"stack {number} of series {series_uid}, generation {generation}")
+                note(session, key, f"stack {number} of series {series.uid}, generation {generation}")
                 self._refuse_broken(session, row, found)
+
+    def _is_backlog(self, session: Session, series: Series) -> bool:
+        """Say whether the caller has sent more series within an hour than count as live work."""
+        since = series.opened_at - _HOUR_S
+        query = select(func.count()).where(
+            Series.caller == series.caller, Series.opened_at > since, Series.opened_at <= series.opened_at
+        )
+        return session.scalars(query.select_from(Series)).one() > self._config.storage.live_series_per_h
 
     def _refuse_broken(self, session: Session, row: Stack, found: Split) -> None:
         """A stack that may lack a slice is never run on; one that keeps changing waits for a person."""

@@ -17,14 +17,18 @@ from dicom_node.catalog import Catalog, Lease, Stack, StackState
 from dicom_node.config import Config
 from dicom_node.errors import ConfigError
 from dicom_node.uids import digest
+from dicom_node.work.answering import Answering
 from dicom_node.work.delivering import Delivering
 from dicom_node.work.durable import Body, Durable
 from dicom_node.work.ending import move
 from dicom_node.work.judging import Judging
 from dicom_node.work.processing import Processing
-from dicom_node.work.reconciler import WORK_QUEUE, Reconciler, peer_queue
+from dicom_node.work.proving import Proving
+from dicom_node.work.reconciler import Reconciler
+from dicom_node.work.reencoding import Reencoding
 from dicom_node.work.running import Models, Running
 from dicom_node.work.splitting import Splitting
+from dicom_node.work.wanted import WORK_QUEUE, peer_queue
 
 _log = logging.getLogger(__name__)
 _RECONCILER = "reconciler"
@@ -41,11 +45,17 @@ class Worker:
         running = Running(config, catalog, models)
         self._splitting = Splitting(config, catalog)
         self._delivering = Delivering(config, catalog)
+        self._proving = Proving(config, catalog)
+        self._reencoding = Reencoding(config, catalog, running)
+        self._answering = Answering(config, catalog)
         self._bodies: Mapping[str, Body] = {
             "split": self._splitting,
             "judge": Judging(config, catalog, models, running),
             "process": Processing(config, catalog, running),
             "deliver": self._delivering,
+            "prove": self._proving,
+            "answer": self._answering,
+            "encode": self._reencoding,
         }
 
     def run(self, stopped: threading.Event, ready: Callable[[], None]) -> None:
@@ -55,7 +65,9 @@ class Worker:
         """
         with _only_executor(self._config.storage_folder / "locks") as executor:
             durable = Durable(self._config.work_url, executor, self._bodies, self._failed)
-            queues = {WORK_QUEUE: 1} | {peer_queue(name): 1 for name in self._config.peers}
+            queues = {WORK_QUEUE: 1} | {
+                peer_queue(name): peer.max_associations for name, peer in self._config.peers.items()
+            }
             durable.launch(queues, self._config.workers.poll_s)
             ready()
             self._reconcile(durable, stopped)
@@ -99,10 +111,15 @@ class Worker:
     def _failed(self, kind: str, args: Sequence[str], error: str) -> None:
         """Record the end of what a job was for."""
         _log.error("%s %s failed: %s", kind, " ".join(args), error)
-        if kind == "split":
-            self._splitting.failed(args[0], args[1], error)
-        elif kind == "deliver":
-            self._delivering.failed(args[0], args[1], error)
+        endings: Mapping[str, Callable[..., None]] = {
+            "split": self._splitting.failed,
+            "deliver": self._delivering.failed,
+            "prove": self._proving.failed,
+            "answer": self._answering.failed,
+            "encode": self._reencoding.failed,
+        }
+        if kind in endings:
+            endings[kind](*args, error)
         else:
             with self._catalog.write() as session:
                 move(session, session.get_one(Stack, args[0]), StackState.FAILED, error)

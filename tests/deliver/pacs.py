@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from pydicom import Dataset
-from pydicom.uid import AllTransferSyntaxes
-from pynetdicom import AE, AllStoragePresentationContexts, _config, evt
+from pydicom.uid import AllTransferSyntaxes, generate_uid
+from pynetdicom import AE, AllStoragePresentationContexts, _config, build_role, evt
+from pynetdicom.association import Association
 from pynetdicom.events import Event
 
 from dicom_node.config import Config, Peer
+from dicom_node.uids import STORAGE_COMMITMENT, STORAGE_COMMITMENT_INSTANCE
 
 VERIFICATION = "1.2.840.10008.1.1"
 STUDY_ROOT_FIND = "1.2.840.10008.5.1.4.1.2.2.1"
@@ -37,6 +40,13 @@ class Pacs:
     reads: threading.Event = field(default_factory=_set)  # it stops reading while this is not set
     associations: int = 0
     asked: int = 0
+    commits: str = "no"  # no, same association, new association, never: how it answers requests for commitment
+    reports_to: Callable[[], int] = lambda: 0  # the port of a new association's acceptor, NODE
+    failures: list[int] = field(default_factory=list)  # FailureReasons of the next requests, then none
+    transactions: list[str] = field(default_factory=list)
+    reports: list[Dataset] = field(default_factory=list)  # what we answered to its own request
+    aborts_at: set[int] = field(default_factory=set)  # the numbers of the objects over which it aborts
+    order: list[str] = field(default_factory=list)  # SOP Instance UIDs as they came
 
     def peer(self, **settings: object) -> Peer:
         base = {"ae_title": "PACS", "host": "127.0.0.1", "port": self.port, "timeout_s": 5.0}
@@ -50,6 +60,10 @@ class Pacs:
         status = self.status(self.asked)
         data_set = event.encoded_dataset(include_meta=False)
         uid = str(event.request.AffectedSOPInstanceUID)  # type: ignore[union-attr]
+        if self.asked in self.aborts_at:
+            event.assoc.abort()
+            return status
+        self.order.append(uid)
         self.received[uid] = (str(event.context.transfer_syntax), data_set)
         return status
 
@@ -61,13 +75,65 @@ class Pacs:
             yield 0xFF00, match
         yield 0x0000, None
 
+    def on_action(self, event: Event) -> tuple[int, None]:
+        self.transactions.append(event.action_information.TransactionUID)
+        if self.commits != "never":
+            threading.Thread(target=self._report, args=(event.assoc, event.action_information)).start()
+        return 0x0000, None
+
+    def _report(self, association: Association, wanted: Dataset) -> None:
+        time.sleep(0.1)  # behind the response
+        report = Dataset()
+        report.TransactionUID = wanted.TransactionUID
+        failure = self.failures.pop(0) if self.failures else None
+        items = list(wanted.ReferencedSOPSequence)
+        for item in items if failure is not None else ():
+            item.FailureReason = failure
+        setattr(report, "ReferencedSOPSequence" if failure is None else "FailedSOPSequence", items)
+        if self.commits == "new association":
+            association = self._call_back()
+        assert association.is_established
+        event_type = 1 if failure is None else 2
+        association.send_n_event_report(report, event_type, STORAGE_COMMITMENT, STORAGE_COMMITMENT_INSTANCE)
+        if self.commits == "new association":
+            association.release()
+
+    def ask_commitment(self, objects: Sequence[Dataset]) -> None:
+        """Ask the node whether it keeps objects."""
+        wanted = Dataset()
+        wanted.TransactionUID = generate_uid()
+        wanted.ReferencedSOPSequence = [Dataset() for _ in objects]
+        for item, one in zip(wanted.ReferencedSOPSequence, objects, strict=True):
+            item.ReferencedSOPClassUID, item.ReferencedSOPInstanceUID = one.SOPClassUID, one.SOPInstanceUID
+        entity = AE("PACS")
+        entity.add_requested_context(STORAGE_COMMITMENT)
+        association = entity.associate("127.0.0.1", self.reports_to(), ae_title="NODE")
+        status, _ = association.send_n_action(wanted, 1, STORAGE_COMMITMENT, STORAGE_COMMITMENT_INSTANCE)
+        association.release()
+        assert status.Status == 0x0000
+
+    def on_report(self, event: Event) -> tuple[int, None]:
+        self.reports.append(event.event_information)
+        return 0x0000, None
+
+    def _call_back(self) -> Association:
+        entity = AE("PACS")
+        entity.add_requested_context(STORAGE_COMMITMENT)
+        role = build_role(STORAGE_COMMITMENT, scp_role=True)
+        return entity.associate("127.0.0.1", self.reports_to(), ae_title="NODE", ext_neg=[role])
+
     def on_accepted(self, _event: Event) -> None:
         self.associations += 1
 
 
 @contextmanager
 def archive(
-    pacs: Pacs | None = None, *, syntaxes: Sequence[str] = AllTransferSyntaxes, callers: Sequence[str] = ()
+    pacs: Pacs | None = None,
+    *,
+    syntaxes: Sequence[str] = AllTransferSyntaxes,
+    callers: Sequence[str] = (),
+    classes: Sequence[str] = tuple(str(context.abstract_syntax) for context in AllStoragePresentationContexts),
+    port: int = 0,
 ) -> Iterator[Pacs]:
     pacs = pacs or Pacs()
     _config.LOG_HANDLER_LEVEL = "none"
@@ -75,16 +141,21 @@ def archive(
     entity.require_called_aet = True
     entity.require_calling_aet = list(callers)
     entity.add_supported_context(VERIFICATION)
-    entity.add_supported_context(STUDY_ROOT_FIND)
-    for context in AllStoragePresentationContexts:
-        entity.add_supported_context(str(context.abstract_syntax), list(syntaxes))
+    if pacs.answers_queries:
+        entity.add_supported_context(STUDY_ROOT_FIND)
+    if pacs.commits != "no":
+        entity.add_supported_context(STORAGE_COMMITMENT, scu_role=True, scp_role=True)
+    for sop_class in classes:
+        entity.add_supported_context(sop_class, list(syntaxes))
     handlers: list[evt.EventHandlerType] = [
         (evt.EVT_C_STORE, pacs.on_store),
         (evt.EVT_C_FIND, pacs.on_find),
+        (evt.EVT_N_ACTION, pacs.on_action),
+        (evt.EVT_N_EVENT_REPORT, pacs.on_report),
         (evt.EVT_DATA_RECV, pacs.on_data),
         (evt.EVT_ACCEPTED, pacs.on_accepted),
     ]
-    server = entity.start_server(("127.0.0.1", 0), block=False, evt_handlers=handlers)
+    server = entity.start_server(("127.0.0.1", port), block=False, evt_handlers=handlers)
     assert server is not None
     pacs.port = server.server_address[1]
     try:

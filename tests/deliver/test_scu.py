@@ -149,7 +149,7 @@ def test_a_duplicate_counts_as_stored_only_if_a_query_finds_it(
 def test_a_peer_that_nobody_runs_is_tried_again(config: Config, tmp_path: Path) -> None:
     peer = Pacs(port=unused_port()).peer()
     (sent,) = send(config, peer, saved(tmp_path, series(1)))
-    assert sent.outcome == "retry"
+    assert sent.outcome == "unreached"
     assert "refused the connection" in sent.reason
     with pytest.raises(PeerError, match="check that it runs, and its port"):
         echo(config, peer)
@@ -182,7 +182,7 @@ def test_a_silent_peer_is_cut(config: Config, tmp_path: Path) -> None:
     with silent_server() as pacs:
         started = time.monotonic()
         (sent,) = send(config, pacs.peer(timeout_s=0.5), saved(tmp_path, series(1)))
-    assert sent.outcome == "retry"
+    assert sent.outcome == "unreached"
     assert "gave no DICOM answer" in sent.reason
     assert time.monotonic() - started < 5
 
@@ -200,7 +200,7 @@ def test_a_peer_that_hangs_over_an_object_is_cut_and_the_rest_is_kept_for_later(
         sent = list(send(config, pacs.peer(timeout_s=0.5), saved(tmp_path, series(4))))
         taken_s = time.monotonic() - started
         let_go.set()
-    assert outcomes(sent) == ["stored", "retry", "retry", "retry"]
+    assert outcomes(sent) == ["stored", "retry", "unreached", "unreached"]
     assert taken_s < 5
 
 
@@ -217,6 +217,18 @@ def test_a_peer_that_stops_reading_is_cut(config: Config, tmp_path: Path) -> Non
         pacs.reads.set()
     assert outcomes(sent) == ["stored", "retry"]
     assert taken_s < 10
+
+
+@pytest.mark.parametrize(("hours", "least_s"), [(["00:00:00", "23:59:59.999999"], 0.5), (["00:00:00", "00:00:00"], 0)])
+def test_a_peer_with_a_limit_is_sent_no_more_than_that_in_its_hours(
+    config: Config, tmp_path: Path, hours: Sequence[str], least_s: float
+) -> None:
+    paths = saved(tmp_path, series(1, shape=(256, 256)))  # a megabit
+    with archive() as pacs:
+        started = time.monotonic()
+        sent = list(send(config, pacs.peer(max_mbit=2, max_mbit_hours=hours), paths))
+    assert outcomes(sent) == ["stored"]
+    assert time.monotonic() - started >= least_s
 
 
 def test_a_plain_peer_that_is_called_over_tls_says_so(config: Config, tmp_path: Path) -> None:

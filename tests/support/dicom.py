@@ -17,6 +17,8 @@ from pydicom.uid import (
     generate_uid,
 )
 
+from dicom_node.uids import digest
+
 PATIENT_NAME = "Syntheticus^Patiens"
 PATIENT_ID = "SYN-4711"
 
@@ -29,7 +31,7 @@ def ct_slice(
     shape: tuple[int, int] = (16, 16),
     transfer_syntax_uid: str = ExplicitVRLittleEndian,
 ) -> FileDataset:
-    """Return one axial CT slice of 5 mm, `number` from 1, its pixels a ramp of 12 bits that starts at the number."""
+    """Return one axial CT slice of 5 mm, `number` from 1, its pixels a ramp of 12 bits of the series' own."""
     dataset = _image(CTImageStorage, "CT", study_uid, series_uid, number, transfer_syntax_uid)
     dataset.ImagePositionPatient = [0, 0, 5.0 * (number - 1)]
     dataset.ImageOrientationPatient = [1, 0, 0, 0, 1, 0]
@@ -38,16 +40,16 @@ def ct_slice(
     dataset.SliceThickness = 5
     dataset.RescaleIntercept = -1024
     dataset.RescaleSlope = 1
-    _set_ramp(dataset, number, shape)
+    _set_ramp(dataset, _start(series_uid) + number, shape)
     return _as_read(dataset)
 
 
 def radiograph(study_uid: str, series_uid: str, *, shape: tuple[int, int] = (32, 32)) -> FileDataset:
-    """Return one computed radiograph of a chest, MONOCHROME2, its pixels a ramp of 12 bits."""
+    """Return one computed radiograph of a chest, MONOCHROME2, its pixels a ramp of 12 bits of the series' own."""
     dataset = _image(ComputedRadiographyImageStorage, "CR", study_uid, series_uid, 1, ExplicitVRLittleEndian)
     dataset.BodyPartExamined = "CHEST"
     dataset.ViewPosition = "PA"
-    _set_ramp(dataset, 1, shape)
+    _set_ramp(dataset, _start(series_uid), shape)
     return _as_read(dataset)
 
 
@@ -116,9 +118,14 @@ def _as_read(dataset: Dataset) -> FileDataset:
     return dcmread(BytesIO(encoded(dataset)))
 
 
+def _start(series_uid: str) -> int:
+    """Return where a series' ramp starts, so that no two series show the same."""
+    return int(digest(series_uid)[:8], 16)
+
+
 def _set_ramp(dataset: Dataset, start: int, shape: tuple[int, int]) -> None:
     rows, columns = shape
-    pixels = (start + np.arange(rows * columns)).astype(np.uint16) & 0x0FFF  # (rows * columns)
+    pixels = ((start + np.arange(rows * columns)) & 0x0FFF).astype(np.uint16)  # (rows * columns)
     dataset.Rows, dataset.Columns = rows, columns
     dataset.SamplesPerPixel = 1
     dataset.PhotometricInterpretation = "MONOCHROME2"

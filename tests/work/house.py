@@ -11,17 +11,34 @@ import numpy as np
 from pydicom import FileDataset
 from sqlalchemy import select
 
-from dicom_node.catalog import Catalog, Instance, Series, Stack, Study
+from dicom_node.catalog import (
+    Catalog,
+    Delivery,
+    DeliveryState,
+    Instance,
+    Result,
+    Run,
+    RunState,
+    Series,
+    Stack,
+    StackState,
+    Study,
+)
 from dicom_node.config import Config, load_config
 from dicom_node.errors import ModelError
 from dicom_node.findings import Classification, Code, Findings, Segment, Segmentation, save_findings
 from dicom_node.images import Stack as Content
+from dicom_node.imaging import content_digest
 from dicom_node.infer.process import Answer
+from dicom_node.uids import digest
+from dicom_node.work.answering import Answering
 from dicom_node.work.delivering import Delivering
 from dicom_node.work.durable import Body
 from dicom_node.work.judging import Judging
 from dicom_node.work.processing import Processing
+from dicom_node.work.proving import Proving
 from dicom_node.work.reconciler import Reconciler
+from dicom_node.work.reencoding import Reencoding
 from dicom_node.work.running import Running
 from dicom_node.work.splitting import Splitting
 from tests.support.dicom import encoded
@@ -57,11 +74,11 @@ class Models:
 
 
 class Queue:
-    """Keeps jobs in memory and runs them when told."""
+    """Keeps jobs in memory and runs them when told, those of the smallest priority first."""
 
     def __init__(self, bodies: Mapping[str, Body]) -> None:
         self._bodies = bodies
-        self._waiting: dict[str, tuple[str, Sequence[str]]] = {}
+        self._waiting: dict[str, tuple[int, str, Sequence[str]]] = {}
         self._known: set[str] = set()
         self.lost = False  # whether jobs vanish instead of running
 
@@ -71,13 +88,13 @@ class Queue:
     def known(self, job_id: str) -> bool:
         return job_id in self._known
 
-    def enqueue(self, job_id: str, _queue: str, kind: str, args: Sequence[str], _priority: int) -> None:
+    def enqueue(self, job_id: str, _queue: str, kind: str, args: Sequence[str], priority: int) -> None:
         self._known.add(job_id)
-        self._waiting[job_id] = (kind, args)
+        self._waiting[job_id] = (priority, kind, args)
 
     def run_all(self) -> None:
         jobs, self._waiting = self._waiting, {}
-        for kind, args in jobs.values():
+        for _, kind, args in sorted(jobs.values(), key=lambda job: job[0]):
             if not self.lost:
                 self._bodies[kind](lambda _name, function, *given: function(*given), *args)
 
@@ -88,7 +105,7 @@ class House:
     def __init__(self, folder: Path, text: str) -> None:
         (folder / "config.toml").write_text(text)
         self.config: Config = load_config(folder / "config.toml")
-        self.config.storage_folder.mkdir()
+        self.config.storage_folder.mkdir(exist_ok=True)
         self.catalog = Catalog(self.config.catalog_url)
         self.catalog.migrate()
         self.models = Models()
@@ -100,6 +117,9 @@ class House:
                 "judge": Judging(self.config, self.catalog, self.models, running),
                 "process": Processing(self.config, self.catalog, running),
                 "deliver": Delivering(self.config, self.catalog),
+                "prove": Proving(self.config, self.catalog),
+                "answer": Answering(self.config, self.catalog),
+                "encode": Reencoding(self.config, self.catalog, running),
             }
         )
         self.given_up: list[tuple[str, str]] = []
@@ -123,6 +143,41 @@ class House:
                 series.arrived, series.last_at = series.arrived + 1, at
                 session.flush()
                 session.add(_row(one, str(path), at))
+
+    def owe(self, one: FileDataset, peer: str, priority: int = 5) -> None:
+        """Lay an object on disk as the encoded result of a stack that is to be delivered."""
+        uid, now = str(one.SOPInstanceUID), time.time()
+        path = Path("runs") / uid / f"{uid}.dcm"
+        (self.config.storage_folder / path.parent).mkdir(parents=True)
+        (self.config.storage_folder / path).write_bytes(encoded(one))
+        study_uid, series_uid = str(one.StudyInstanceUID), str(one.SeriesInstanceUID)
+        content = Content(study_uid, series_uid, (), {}).to_json()
+        key = digest(uid)[:32]
+        rows = (
+            Study(uid=study_uid, first_at=now, last_at=now),
+            Series(uid=series_uid, study_uid=study_uid, last_at=now, generation=1, split=1),
+            Stack(
+                id=key, series_uid=series_uid, study_uid=study_uid, generation=1, number=1, priority=priority,
+                state=StackState.DELIVERING, content=content, at=now,
+            ),
+            Run(id=key, stack_id=key, pipeline="lung", state=RunState.DONE, send_to=[peer], at=now),
+            Result(
+                uid=uid, run_id=key, kind="SEG", sop_class_uid=one.SOPClassUID, path=str(path), sha256="", at=now,
+                shows=content_digest(self.config.storage_folder / path),
+            ),
+            Delivery(result_uid=uid, peer=peer, state=DeliveryState.WAITING, first_at=now, next_at=now),
+        )  # fmt: skip
+        with self.catalog.write() as session:
+            for row in rows:
+                session.add(row)
+                session.flush()
+
+    def settle_until(self, *states: StackState, within_s: float = 20.0) -> list[Stack]:
+        """Work until every stack is in one of the states; returns every stack in order of its making."""
+        deadline = time.monotonic() + within_s
+        while not (stacks := self.settle(ticks=1)) or any(stack.state not in states for stack in stacks):
+            assert time.monotonic() < deadline, [(stack.state, stack.reason) for stack in stacks]
+        return stacks
 
     def settle(self, ticks: int = 12) -> list[Stack]:
         """Reconcile and run jobs so many times; returns every stack in order of its making."""
@@ -154,7 +209,7 @@ def _row(one: FileDataset, path: str, at: float) -> Instance:
         sop_class_uid=one.SOPClassUID,
         transfer_syntax_uid=one.file_meta.TransferSyntaxUID,
         path=path,
-        size=1,
+        size=len(encoded(one)),
         sha256="",
         caller="SCANNER",
         at=at,

@@ -53,6 +53,9 @@ def upgrade() -> None:
         sa.Column("generation", sa.Integer(), nullable=False),
         sa.Column("split", sa.Integer(), nullable=False),
         sa.Column("attempt", sa.Integer(), nullable=False),
+        sa.Column("headers", sa.Integer(), nullable=False),
+        sa.Column("caller", sa.String(length=16), nullable=False),
+        sa.Column("opened_at", sa.Double(), nullable=False),
         sa.ForeignKeyConstraint(
             ["study_uid"],
             ["study.uid"],
@@ -61,6 +64,7 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("series", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_series_last_at"), ["last_at"], unique=False)
+        batch_op.create_index(batch_op.f("ix_series_opened_at"), ["opened_at"], unique=False)
         batch_op.create_index(batch_op.f("ix_series_study_uid"), ["study_uid"], unique=False)
 
     op.create_table(
@@ -108,9 +112,11 @@ def upgrade() -> None:
         ),
         sa.Column("reason", sa.String(), nullable=False),
         sa.Column("content", sa.JSON(), nullable=False),
+        sa.Column("shows", sa.String(length=64), nullable=False),
         sa.Column("decision", sa.JSON(), nullable=True),
         sa.Column("overrides", sa.JSON(), nullable=False),
         sa.Column("priority", sa.Integer(), nullable=False),
+        sa.Column("backlog", sa.Boolean(), nullable=False),
         sa.Column("attempt", sa.Integer(), nullable=False),
         sa.Column("turn", sa.Integer(), nullable=False),
         sa.Column("at", sa.Double(), nullable=False),
@@ -125,6 +131,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
     )
     with op.batch_alter_table("stack", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_stack_shows"), ["shows"], unique=False)
         batch_op.create_index(batch_op.f("ix_stack_series_uid"), ["series_uid"], unique=False)
         batch_op.create_index(batch_op.f("ix_stack_state"), ["state"], unique=False)
         batch_op.create_index(batch_op.f("ix_stack_study_uid"), ["study_uid"], unique=False)
@@ -142,6 +149,8 @@ def upgrade() -> None:
         sa.Column("weights", sa.JSON(), nullable=False),
         sa.Column("record", sa.JSON(), nullable=False),
         sa.Column("at", sa.Double(), nullable=False),
+        sa.Column("headers", sa.Integer(), nullable=False),
+        sa.Column("attempt", sa.Integer(), nullable=False),
         sa.ForeignKeyConstraint(
             ["stack_id"],
             ["stack.id"],
@@ -159,6 +168,7 @@ def upgrade() -> None:
         sa.Column("sop_class_uid", sa.String(length=64), nullable=False),
         sa.Column("path", sa.String(), nullable=False),
         sa.Column("sha256", sa.String(length=64), nullable=False),
+        sa.Column("shows", sa.String(length=64), nullable=False),
         sa.Column("at", sa.Double(), nullable=False),
         sa.ForeignKeyConstraint(
             ["run_id"],
@@ -168,17 +178,24 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("result", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_result_run_id"), ["run_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_result_shows"), ["shows"], unique=False)
 
     op.create_table(
         "delivery",
         sa.Column("result_uid", sa.String(length=64), nullable=False),
         sa.Column("peer", sa.String(), nullable=False),
-        sa.Column("state", sa.Enum("WAITING", "STORED", "FAILED", name="deliverystate"), nullable=False),
+        sa.Column(
+            "state",
+            sa.Enum("WAITING", "SENDING", "STORED", "COMMITTED", "FAILED", name="deliverystate"),
+            nullable=False,
+        ),
         sa.Column("attempt", sa.Integer(), nullable=False),
         sa.Column("status", sa.Integer(), nullable=True),
         sa.Column("reason", sa.String(), nullable=False),
         sa.Column("first_at", sa.Double(), nullable=False),
         sa.Column("next_at", sa.Double(), nullable=False),
+        sa.Column("asked", sa.Integer(), nullable=False),
+        sa.Column("transaction_uid", sa.String(length=64), nullable=False),
         sa.ForeignKeyConstraint(
             ["result_uid"],
             ["result.uid"],
@@ -187,15 +204,40 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("delivery", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_delivery_state"), ["state"], unique=False)
+        batch_op.create_index(batch_op.f("ix_delivery_transaction_uid"), ["transaction_uid"], unique=False)
+
+    op.create_table(
+        "peer_state",
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("failures", sa.Integer(), nullable=False),
+        sa.Column("next_at", sa.Double(), nullable=False),
+        sa.Column("reason", sa.String(), nullable=False),
+        sa.Column("proofs", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("name"),
+    )
+    op.create_table(
+        "commitment_request",
+        sa.Column("peer", sa.String(), nullable=False),
+        sa.Column("transaction_uid", sa.String(length=64), nullable=False),
+        sa.Column("objects", sa.JSON(), nullable=False),
+        sa.Column("attempt", sa.Integer(), nullable=False),
+        sa.Column("first_at", sa.Double(), nullable=False),
+        sa.Column("next_at", sa.Double(), nullable=False),
+        sa.PrimaryKeyConstraint("peer", "transaction_uid"),
+    )
 
 
 def downgrade() -> None:
     """Undo."""
+    op.drop_table("commitment_request")
+    op.drop_table("peer_state")
     with op.batch_alter_table("delivery", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_delivery_transaction_uid"))
         batch_op.drop_index(batch_op.f("ix_delivery_state"))
 
     op.drop_table("delivery")
     with op.batch_alter_table("result", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_result_shows"))
         batch_op.drop_index(batch_op.f("ix_result_run_id"))
 
     op.drop_table("result")
@@ -206,6 +248,7 @@ def downgrade() -> None:
     with op.batch_alter_table("stack", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_stack_study_uid"))
         batch_op.drop_index(batch_op.f("ix_stack_state"))
+        batch_op.drop_index(batch_op.f("ix_stack_shows"))
         batch_op.drop_index(batch_op.f("ix_stack_series_uid"))
 
     op.drop_table("stack")

@@ -1,0 +1,46 @@
+"""Does a peer hold an object? C-FIND at IMAGE level by its SOP Instance UID, never by counts (PS3.4 C.6.2)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from pydicom import Dataset, dcmread
+from pynetdicom import build_context
+from pynetdicom.association import Association
+
+from dicom_node.config import Config, Peer
+from dicom_node.deliver.calling import associate
+
+STUDY_ROOT_FIND = "1.2.840.10008.5.1.4.1.2.2.1"
+_KEYS = ["StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID"]
+_PENDING = 0xFF00, 0xFF01
+
+
+def find_objects(config: Config, peer: Peer, paths: Sequence[Path]) -> Mapping[Path, bool | None]:
+    """Say of each file whether the peer holds its object; None where it gave no answer.
+
+    Raises:
+        NoAssociationError: there was no association to ask over.
+    """
+    association = associate(config, peer, [build_context(STUDY_ROOT_FIND)])
+    try:
+        return {path: is_found(association, path) for path in paths}
+    finally:
+        association.release()
+
+
+def is_found(association: Association, path: Path) -> bool | None:
+    """Ask for one file's object over an association; None when the peer does not answer queries."""
+    identifier = Dataset()
+    identifier.QueryRetrieveLevel = "IMAGE"
+    identifier.update(dcmread(path, stop_before_pixels=True, specific_tags=_KEYS))
+    wanted = identifier.SOPInstanceUID
+    try:
+        answers = list(association.send_c_find(identifier, STUDY_ROOT_FIND))
+    except (ValueError, RuntimeError):  # no such context, or the association has ended
+        return None
+    if any(match is not None and match.get("SOPInstanceUID") == wanted for _, match in answers):
+        return True
+    final = answers[-1][0].get("Status") if answers else None
+    return False if final == 0x0000 or final in _PENDING else None

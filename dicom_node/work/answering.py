@@ -1,0 +1,101 @@
+"""The job that tells a sender which of the objects that it asks about we keep (PS3.4 J.3.3)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from dicom_node.catalog import Catalog, CommitmentRequest, Instance
+from dicom_node.commitment import Message
+from dicom_node.config import Config
+from dicom_node.deliver import CommitmentRequest as Question
+from dicom_node.deliver import NoAssociationError, Reference, delay_s, report_commitment
+from dicom_node.work.durable import Step
+from dicom_node.work.ending import note
+from dicom_node.work.wanted import Wanted, peer_queue
+
+_NO_SUCH_OBJECT, _CLASS_CONFLICT = 0x0112, 0x0119  # PS3.3 C.14.1.1
+_REGISTERED_S = 10.0  # in which what was acknowledged surely has its row
+_PRIORITY = 5  # among deliveries of 1 to 9
+
+
+class Answering:
+    """Looks every object up, file and row, and reports."""
+
+    def __init__(self, config: Config, catalog: Catalog) -> None:
+        self._config = config
+        self._catalog = catalog
+
+    def __call__(self, step: Step, *args: str) -> None:
+        """Do the job for (peer, Transaction UID)."""
+        peer, transaction_uid = args
+        step("answer", self._answer, peer, transaction_uid)
+
+    def failed(self, peer: str, transaction_uid: str, error: str) -> None:
+        """Try again later, as long as the peer's `give_up_after_h`."""
+        settings = self._config.peers[peer]
+        with self._catalog.write() as session:
+            row = session.get_one(CommitmentRequest, (peer, transaction_uid))
+            row.attempt += 1
+            row.next_at = time.time() + delay_s(settings, row.attempt, transaction_uid)
+            if time.time() - row.first_at > settings.give_up_after_h * 3600:
+                note(session, transaction_uid, f"{peer} was not told what is kept: {error}")
+                session.delete(row)
+
+    def _answer(self, peer: str, transaction_uid: str) -> None:
+        with self._catalog.read() as session:
+            row = session.get_one(CommitmentRequest, (peer, transaction_uid))
+            failures = self._failures(session, row.objects)
+        if failures and time.time() - row.first_at < _REGISTERED_S:
+            self._look_again(peer, transaction_uid)
+            return
+        question = Question(transaction_uid, [Reference(kind, uid) for uid, kind in row.objects.items()])
+        try:
+            report_commitment(self._config, self._config.peers[peer], question, failures)
+        except NoAssociationError as error:
+            self.failed(peer, transaction_uid, str(error))
+            return
+        with self._catalog.write() as session:
+            session.delete(session.get_one(CommitmentRequest, (peer, transaction_uid)))
+
+    def _look_again(self, peer: str, transaction_uid: str) -> None:
+        with self._catalog.write() as session:
+            row = session.get_one(CommitmentRequest, (peer, transaction_uid))
+            row.attempt, row.next_at = row.attempt + 1, row.first_at + _REGISTERED_S
+
+    def _failures(self, session: Session, objects: Mapping[str, str]) -> dict[str, int]:
+        """Return the FailureReason of each object that is not whole on our disk."""
+        failures = {}
+        for uid, sop_class in objects.items():
+            instance = session.get(Instance, uid)
+            path = self._config.storage_folder / (instance.path if instance else "none")
+            if instance is None or not path.is_file() or path.stat().st_size != instance.size:
+                failures[uid] = _NO_SUCH_OBJECT
+            elif instance.sop_class_uid != sop_class:
+                failures[uid] = _CLASS_CONFLICT
+        return failures
+
+
+def take_request(session: Session, request: Message) -> None:
+    """Remember a sender's request until it has been answered."""
+    now = time.time()
+    session.merge(
+        CommitmentRequest(
+            transaction_uid=request.transaction_uid,
+            peer=request.asked_by,
+            objects=dict(request.objects),
+            first_at=now,
+            next_at=now,
+            attempt=0,
+        )
+    )
+
+
+def questions(session: Session, config: Config, now: float) -> Iterator[Wanted]:
+    """Yield the jobs of requests that are to be answered."""
+    query = select(CommitmentRequest).where(CommitmentRequest.next_at <= now, CommitmentRequest.peer.in_(config.peers))
+    for row in session.scalars(query).all():
+        yield Wanted("answer", (row.peer, row.transaction_uid), row.attempt, peer_queue(row.peer), _PRIORITY)
