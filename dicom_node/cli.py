@@ -1,4 +1,4 @@
-"""The command line: `dicom-node serve | work | demo | check | explain | run | send | status | retry | ...`."""
+"""The command line: `dicom-node serve | work | demo | check | explain | run | send | status | retry | verify | ...`."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from dicom_node import check as checking
 from dicom_node import cli_train, cli_weights
 from dicom_node import explain as explaining
 from dicom_node import status as status_of
+from dicom_node import verify as verifying
 from dicom_node.catalog import Catalog
 from dicom_node.config import Config, Peer, load_config
 from dicom_node.deliver import send as send_objects
@@ -164,6 +165,24 @@ def retry(
     facts = dict(pair.split("=", 1) for pair in fact or ())
     row = status_of.send_round_again(catalog, stack, facts, force=force)
     _out.print(f"stack {row.id} of series {row.series_uid} is judged again")
+
+
+@app.command()
+def verify(
+    *,
+    quick: Annotated[bool, typer.Option(help="Compare the sizes of received objects only, not their bytes.")] = False,
+    config: ConfigPath = _HERE,
+) -> None:
+    """Check every file against the catalog."""
+    settings = load_config(config)
+    count = problems = 0
+    for one in verifying.verify(settings, _catalog(settings), quick=quick):
+        count += 1
+        if one.problem:
+            problems += 1
+            _out.print(f"{one.path} {one.problem}", soft_wrap=True, highlight=False)
+    _out.print(f"{count} files, {problems} with a problem")
+    raise typer.Exit(1 if problems else 0)
 
 
 def _catalog(settings: Config) -> Catalog:

@@ -76,6 +76,8 @@ class Storage(_Section):
     folder: Path = Path("data")
     min_free_gb: float = Field(5.0, ge=0)  # below this, C-STORE is answered 0xA700
     max_waiting: int = Field(100_000, ge=1)  # objects without a row yet; above this, senders are told to come later
+    keep_days: float | None = Field(None, ge=0)  # finished series are removed after this; None is never
+    keep_free_gb: float | None = Field(None, ge=0)  # below this the oldest finished series are removed; None is never
     series_quiet_s: float = Field(10.0, gt=0)  # silence after which a series is looked at
     study_quiet_s: float = Field(30.0, gt=0)  # silence after which `pick = "best"` chooses
     regeneration_s: float = Field(300.0, gt=0)  # silence after which late instances are looked at

@@ -26,6 +26,7 @@ from dicom_node.work.processing import Processing
 from dicom_node.work.proving import Proving
 from dicom_node.work.reconciler import Reconciler
 from dicom_node.work.reencoding import Reencoding
+from dicom_node.work.retention import Retention
 from dicom_node.work.running import Models, Running
 from dicom_node.work.splitting import Splitting
 from dicom_node.work.wanted import WORK_QUEUE, peer_queue
@@ -34,6 +35,7 @@ _log = logging.getLogger(__name__)
 _RECONCILER = "reconciler"
 _KEEP_RECORDS_S = 7 * 24 * 3600.0
 _FORGET_EVERY_S = 3600.0
+_TIDY_EVERY_S = 60.0
 
 
 class Worker:
@@ -74,15 +76,20 @@ class Worker:
 
     def _reconcile(self, durable: Durable, stopped: threading.Event) -> None:
         reconciler = Reconciler(self._config, self._catalog, durable, self._failed)
-        forget_at = time.monotonic()
+        retention = Retention(self._config, self._catalog)
+        forget_at = tidy_at = time.monotonic()
         while not stopped.wait(self._config.workers.poll_s):
             try:
                 self._reap(durable)
-                if self._leads(durable.executor):
+                leads = self._leads(durable.executor)
+                if leads:
                     reconciler.tick()
                 if time.monotonic() >= forget_at:
                     durable.forget(int((time.time() - _KEEP_RECORDS_S) * 1000))
                     forget_at = time.monotonic() + _FORGET_EVERY_S
+                if leads and time.monotonic() >= tidy_at:
+                    retention.tidy()
+                    tidy_at = time.monotonic() + _TIDY_EVERY_S
             except Exception as error:  # noqa: BLE001  # a database that is away comes back; the next tick tries again
                 _log.warning("reconciling: %s: %s", type(error).__name__, error)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -210,7 +211,7 @@ def _row(one: FileDataset, path: str, at: float) -> Instance:
         transfer_syntax_uid=one.file_meta.TransferSyntaxUID,
         path=path,
         size=len(encoded(one)),
-        sha256="",
+        sha256=hashlib.sha256(encoded(one)).hexdigest(),
         caller="SCANNER",
         at=at,
     )
