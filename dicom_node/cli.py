@@ -1,4 +1,4 @@
-"""The command line: `dicom-node serve | work | demo | check | explain | run | send | status | retry | verify | ...`."""
+"""The command line: `dicom-node serve`, `check`, `explain`, `status` and all the others."""
 
 from __future__ import annotations
 
@@ -15,10 +15,12 @@ from rich.console import Console
 from dicom_node import check as checking
 from dicom_node import cli_train, cli_weights
 from dicom_node import explain as explaining
+from dicom_node import fetch as fetching
 from dicom_node import status as status_of
 from dicom_node import verify as verifying
 from dicom_node.catalog import Catalog
 from dicom_node.config import Config, Peer, load_config
+from dicom_node.deliver import Progress
 from dicom_node.deliver import send as send_objects
 from dicom_node.demo.run import run_demo
 from dicom_node.errors import DicomNodeError
@@ -141,6 +143,37 @@ def send(
         _out.print(f"{sent.sop_instance_uid}: {sent.reason}")
     _out.print(f"{len(outcomes) - len(bad)} of {len(outcomes)} objects stored at {target.ae_title}")
     raise typer.Exit(1 if bad else 0)
+
+
+@app.command()
+def fetch(
+    peer: Annotated[str, typer.Argument(help="A peer of the configuration that answers queries.")],
+    accession: Annotated[str, typer.Option(help="Accession number.")] = "",
+    patient: Annotated[str, typer.Option(help="Patient ID.")] = "",
+    date: Annotated[str, typer.Option(help="Study date, YYYYMMDD, or a range FROM-TO.")] = "",
+    config: ConfigPath = _HERE,
+) -> None:
+    """Bring studies from a peer into the node; several patients under one accession number stop it."""
+    settings = load_config(config)
+    if not (accession or patient):
+        raise typer.BadParameter("give --accession or --patient")
+    if peer not in settings.peers:
+        raise typer.BadParameter(f"{peer!r} is no peer of {config}")
+    asked = {"AccessionNumber": accession, "PatientID": patient, "StudyDate": date}
+    keys = {keyword: value for keyword, value in asked.items() if value}
+    studies = fetching.studies_of_one_patient(settings, settings.peers[peer], keys)
+    for number, study in enumerate(studies, 1):
+        progress = Progress(0, 0, 0)
+        name = f"study {number} of {len(studies)}, {study.date} {' '.join(study.modalities)}"
+        with _out.status(name) as shown:
+            for progress in fetching.fetch(settings, settings.peers[peer], study.study_uid):
+                shown.update(
+                    f"{name}: {progress.done} of {progress.done + progress.failed + progress.remaining} objects"
+                )
+        _out.print(f"{name}: {progress.done} objects", highlight=False)
+    if not studies:
+        _out.print("no study matches")
+        raise typer.Exit(1)
 
 
 @app.command()

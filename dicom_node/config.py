@@ -103,6 +103,7 @@ class Peer(_Section):
     required: bool = True  # a stack is delivered once every required peer has its results
     commitment: Literal["required", "c-find", "none"] = "none"  # the proof that a stored result is kept (PS3.4 J)
     commit_timeout_h: float = Field(1.0, gt=0)  # before an unanswered request for commitment is made anew
+    fetch: Literal["move", "get"] = "move"  # C-MOVE to our AE title, which the peer must know, or C-GET
     max_associations: int = Field(1, ge=1)  # at the same time, for results
     max_mbit: float | None = Field(None, gt=0)  # per second and association, within max_mbit_hours
     max_mbit_hours: tuple[time, time] = (time(7), time(19))  # of the node's time zone; may pass midnight

@@ -9,6 +9,7 @@ from dicom_node.deliver.committing import (
     ask_commitment,
     report_commitment,
 )
+from dicom_node.deliver.fetching import Progress, StudyFound, find_studies, get_study, move_study
 from dicom_node.deliver.outcomes import DUPLICATE
 from dicom_node.deliver.query import find_objects
 from dicom_node.deliver.scu import Sent, echo, send
@@ -18,12 +19,17 @@ __all__ = [
     "CommitmentRequest",
     "NoAssociationError",
     "NoCommitmentError",
+    "Progress",
     "Reference",
     "Sent",
+    "StudyFound",
     "ask_commitment",
     "delay_s",
     "echo",
     "find_objects",
+    "find_studies",
+    "get_study",
+    "move_study",
     "report_commitment",
     "send",
 ]

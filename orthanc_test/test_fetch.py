@@ -1,0 +1,68 @@
+"""Studies brought from a real PACS."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from dicom_node.catalog import Instance
+from dicom_node.cli import app
+from dicom_node.receive.receiver import Receiver
+from dicom_node.receive.registrar import Registrar
+from orthanc_test.orthanc import Orthanc, free_port
+from tests.receive.node import eventually
+from tests.support.dicom import PATIENT_ID, encoded, series
+from tests.work.house import House
+
+CONFIG = """
+[node]
+ae_title = "NODE"
+port = {own}
+[storage]
+min_free_gb = 0
+[peers.pacs]
+ae_title = "ORTHANC"
+host = "127.0.0.1"
+port = {port}
+fetch = "{way}"
+"""
+
+
+@pytest.fixture
+def filled(orthanc: Orthanc, tmp_path: Path) -> Orthanc:
+    """Three objects of one study under A1; under A2 one study each of two patients."""
+    for accession, patient, count in [("A1", PATIENT_ID, 3), ("A2", PATIENT_ID, 1), ("A2", "SYN-4712", 2)]:
+        for one in series(count):
+            one.AccessionNumber, one.PatientID = accession, patient
+            path = tmp_path / "one.dcm"
+            path.write_bytes(encoded(one))
+            orthanc.upload(path)
+    return orthanc
+
+
+@pytest.mark.parametrize("way", ["move", "get"])
+def test_a_study_is_brought_by_its_accession_number(filled: Orthanc, tmp_path: Path, way: str) -> None:
+    own = free_port()
+    house = House(tmp_path, CONFIG.format(own=own, port=filled.dicom_port, way=way))
+    receiver, registrar = Receiver(house.config), Registrar(house.config, house.catalog)
+    receiver.start()
+    registrar.start()
+    filled.add_modality("node", "NODE", own)
+    try:
+        said = CliRunner().invoke(app, ["fetch", "pacs", "--accession", "A1", "-c", str(tmp_path / "config.toml")])
+        eventually(lambda: len(house.rows(Instance)) == 3)
+    finally:
+        receiver.stop()
+        registrar.stop()
+    assert (said.exit_code, said.output) == (0, "study 1 of 1, 20260102 CT: 3 objects\n")
+    assert {row.caller for row in house.rows(Instance)} == {"ORTHANC"}
+
+
+def test_an_accession_number_of_two_patients_brings_nothing_and_lists_counts(filled: Orthanc, tmp_path: Path) -> None:
+    House(tmp_path, CONFIG.format(own=0, port=filled.dicom_port, way="get"))
+    filled.add_modality("node", "NODE", free_port())
+    said = CliRunner().invoke(app, ["fetch", "pacs", "--accession", "A2", "-c", str(tmp_path / "config.toml")])
+    assert "2 studies of 2 patients match (patient 1: 1 studies, patient 2: 1 studies)" in str(said.exception)
+    assert "SYN" not in str(said.exception) + said.output
