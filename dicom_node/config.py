@@ -80,6 +80,9 @@ class Storage(_Section):
     keep_free_gb: float | None = Field(None, ge=0)  # below this the oldest finished series are removed; None is never
     series_quiet_s: float = Field(10.0, gt=0)  # silence after which a series is looked at
     study_quiet_s: float = Field(30.0, gt=0)  # silence after which `pick = "best"` chooses
+    complete_when: Literal["quiet", "header", "source"] = "quiet"  # besides silence: the count that the header, or a
+    # query at the peer that sent it, gives for the series
+    complete_wait_s: float = Field(1800.0, gt=0)  # silence after which a series short of its count is held
     regeneration_s: float = Field(300.0, gt=0)  # silence after which late instances are looked at
     max_generations: int = Field(5, ge=1)  # a series that keeps changing is held after this many
     max_study_age_days: float = Field(14, gt=0)  # older studies are stored, not run

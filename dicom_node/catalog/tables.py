@@ -76,6 +76,8 @@ class Series(Base):
     headers: Mapped[int] = mapped_column(default=0)  # how often instances came again with another header
     caller: Mapped[str] = mapped_column(String(16), default="")  # calling AE title, once it was split
     opened_at: Mapped[float] = mapped_column(default=0.0, index=True)  # when its first generation was
+    expected: Mapped[int] = mapped_column(default=0)  # instances, by header or source; 0 is not known
+    counted_at: Mapped[float] = mapped_column(default=0.0)  # when that was asked
     removed_at: Mapped[float] = mapped_column(default=0.0)  # when its objects were, for age or space; 0 is not
 
 

@@ -11,7 +11,7 @@ from dicom_node.deliver.committing import (
 )
 from dicom_node.deliver.fetching import Progress, StudyFound, find_studies, get_study, move_study
 from dicom_node.deliver.outcomes import DUPLICATE
-from dicom_node.deliver.query import find_objects
+from dicom_node.deliver.query import count_series, find_objects
 from dicom_node.deliver.scu import Sent, echo, send
 
 __all__ = [
@@ -24,6 +24,7 @@ __all__ = [
     "Sent",
     "StudyFound",
     "ask_commitment",
+    "count_series",
     "delay_s",
     "echo",
     "find_objects",

@@ -30,6 +30,24 @@ def find_objects(config: Config, peer: Peer, paths: Sequence[Path]) -> Mapping[P
         association.release()
 
 
+def count_series(config: Config, peer: Peer, study_uid: str, series_uid: str) -> int:
+    """Return how many instances a peer says that a series has, 0 where it does not say.
+
+    Raises:
+        NoAssociationError: there was no association to ask over.
+    """
+    identifier = Dataset()
+    identifier.QueryRetrieveLevel = "SERIES"
+    identifier.StudyInstanceUID, identifier.SeriesInstanceUID = study_uid, series_uid
+    identifier.NumberOfSeriesRelatedInstances = None
+    association = associate(config, peer, [build_context(STUDY_ROOT_FIND)])
+    try:
+        matches = [match for _, match in association.send_c_find(identifier, STUDY_ROOT_FIND) if match is not None]
+    finally:
+        association.release()
+    return max((int(match.get("NumberOfSeriesRelatedInstances") or 0) for match in matches), default=0)
+
+
 def is_found(association: Association, path: Path) -> bool | None:
     """Ask for one file's object over an association; None when the peer does not answer queries."""
     identifier = Dataset()

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
-from sqlalchemy import ColumnElement, and_, exists, or_, select
+from sqlalchemy import ColumnElement, exists, or_, select
 from sqlalchemy.orm import InstrumentedAttribute, Session, defer
 
 from dicom_node.catalog import (
@@ -23,6 +23,7 @@ from dicom_node.config import Config, Route
 from dicom_node.images import Stack as Content
 from dicom_node.routing import Candidate, Decision, Given, by_phase, decide, pick_best
 from dicom_node.work.answering import questions
+from dicom_node.work.counting import is_complete, is_quiet, uncounted
 from dicom_node.work.delivering import unsent_deliveries
 from dicom_node.work.durable import Durable
 from dicom_node.work.judging import carry_out
@@ -34,6 +35,7 @@ from dicom_node.work.reencoding import outdated
 from dicom_node.work.wanted import WORK_QUEUE, Wanted, subject_of
 
 _JOB_OF = {StackState.NEW: "judge", StackState.ROUTED: "process"}
+_WITH_PEERS = ("deliver", "prove", "answer", "count")
 _SPLIT_PRIORITY, _JUDGE_PRIORITY, _PROCESS_PRIORITY = 1, 2, 10  # deciding never waits behind a long inference
 _BEHIND_LIVE = 20  # added to a backlog's; above every other
 _TOO_OFTEN = "its job's process died {} times under it"
@@ -61,7 +63,11 @@ class Reconciler:
             self._pick(session, now)
             fail_without_peer(session, self._config)
             wanted = [*self._splits(session), *self._stacks(session), *outgoing(session, self._config, now)]
-            wanted += [*outdated(session), *questions(session, self._config, now)]
+            wanted += [
+                *uncounted(session, self._config, now),
+                *outdated(session),
+                *questions(session, self._config, now),
+            ]
             idle = [job for job in wanted if job.subject not in live]
             hopeless = [job for job in idle if self._is_hopeless(job)]
             begin = [job for job in idle if job not in hopeless and self._may_begin(session, job)]
@@ -71,14 +77,16 @@ class Reconciler:
             self._give_up(job.kind, list(job.args), _TOO_OFTEN.format(job.attempt))
 
     def _is_hopeless(self, job: Wanted) -> bool:
-        """What goes to peers has an end of its own: `give_up_after_h`."""
-        return job.kind not in ("deliver", "prove", "answer") and job.attempt >= self._config.workers.max_attempts
+        """What has to do with peers has an end of its own."""
+        return (
+            job.kind not in ("deliver", "prove", "answer", "count") and job.attempt >= self._config.workers.max_attempts
+        )
 
     def _may_begin(self, session: Session, job: Wanted) -> bool:
         """A job that ended and left its row as it was has died: its next attempt begins at the next tick."""
         if not self._durable.known(job.job_id):
             return True
-        if job.kind == "split":
+        if job.kind in ("split", "count"):
             session.get_one(Series, job.args[0]).attempt += 1
         elif job.kind == "deliver":
             self._next_delivery_attempt(session, job)
@@ -98,14 +106,12 @@ class Reconciler:
             delivery.attempt += 1
 
     def _open_generations(self, session: Session, now: float) -> None:
-        storage = self._config.storage
+        first = (Series.generation == 0) & is_quiet(self._config, now) & is_complete(self._config, now)
+        late = (Series.generation > 0) & (Series.last_at < now - self._config.storage.regeneration_s)
         query = select(Series).where(
             Series.arrived > Series.settled,
             Series.split == Series.generation,
-            or_(
-                and_(Series.generation == 0, Series.last_at < now - storage.series_quiet_s),
-                and_(Series.generation > 0, Series.last_at < now - storage.regeneration_s),
-            ),
+            first | late,
             ~_is_open(Series.study_uid),
         )
         for series in session.scalars(query).all():

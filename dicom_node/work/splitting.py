@@ -67,7 +67,7 @@ class Splitting:
                 row.shows, row.backlog = shows, is_backlog
                 session.add(row)
                 note(session, key, f"stack {number} of series {series.uid}, generation {generation}")
-                self._refuse_broken(session, row, found)
+                self._refuse_broken(session, series, row, found)
 
     def _is_backlog(self, session: Session, series: Series) -> bool:
         """Say whether the caller has sent more series within an hour than count as live work."""
@@ -77,16 +77,20 @@ class Splitting:
         )
         return session.scalars(query.select_from(Series)).one() > self._config.storage.live_series_per_h
 
-    def _refuse_broken(self, session: Session, row: Stack, found: Split) -> None:
-        """A stack that may lack a slice is never run on; one that keeps changing waits for a person."""
+    def _refuse_broken(self, session: Session, series: Series, row: Stack, found: Split) -> None:
+        """A stack that may lack a slice is never run on; one that lacks some, or keeps changing, waits for a person."""
         if found.unreadable:
             what = "; ".join(f"{name}: {why}" for name, why in found.unreadable[:3])
             move(session, row, StackState.REFUSED, f"{len(found.unreadable)} objects cannot be read: {what}")
+        elif series.expected > series.arrived:
+            move(session, row, StackState.HELD, f"{series.arrived} of {series.expected} expected instances came")
         elif row.generation > self._config.storage.max_generations:
             move(session, row, StackState.HELD, f"the series changed {row.generation} times")
 
     def _supersede(self, session: Session, series_uid: str, generation: int, ids: Iterable[str]) -> None:
-        query = select(Stack).where(Stack.series_uid == series_uid, Stack.state.in_(UNFINISHED), Stack.id.not_in(ids))
+        query = select(Stack).where(
+            Stack.series_uid == series_uid, Stack.state.in_((*UNFINISHED, StackState.HELD)), Stack.id.not_in(ids)
+        )
         for old in session.scalars(query).all():
             if old.state != StackState.DELIVERING:
                 move(

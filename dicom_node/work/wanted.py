@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 WORK_QUEUE = "work"
+COUNT_QUEUE = "count"
 
 
 class Wanted(NamedTuple):

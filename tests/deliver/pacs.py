@@ -40,6 +40,7 @@ class Pacs:
     reads: threading.Event = field(default_factory=_set)  # it stops reading while this is not set
     associations: int = 0
     asked: int = 0
+    series_count: int = 0  # what it says to queries at SERIES level
     commits: str = "no"  # no, same association, new association, never: how it answers requests for commitment
     reports_to: Callable[[], int] = lambda: 0  # the port of a new association's acceptor, NODE
     failures: list[int] = field(default_factory=list)  # FailureReasons of the next requests, then none
@@ -68,6 +69,11 @@ class Pacs:
         return status
 
     def on_find(self, event: Event) -> Iterator[tuple[int, Dataset | None]]:
+        if event.identifier.QueryRetrieveLevel == "SERIES":
+            match = Dataset()
+            match.NumberOfSeriesRelatedInstances = self.series_count
+            yield 0xFF00, match
+            return
         uid = event.identifier.SOPInstanceUID
         if self.answers_queries and uid in self.received:
             match = Dataset()
@@ -134,10 +140,11 @@ def archive(
     callers: Sequence[str] = (),
     classes: Sequence[str] = tuple(str(context.abstract_syntax) for context in AllStoragePresentationContexts),
     port: int = 0,
+    title: str = "PACS",
 ) -> Iterator[Pacs]:
     pacs = pacs or Pacs()
     _config.LOG_HANDLER_LEVEL = "none"
-    entity = AE("PACS")
+    entity = AE(title)
     entity.require_called_aet = True
     entity.require_calling_aet = list(callers)
     entity.add_supported_context(VERIFICATION)

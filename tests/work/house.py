@@ -33,6 +33,7 @@ from dicom_node.imaging import content_digest
 from dicom_node.infer.process import Answer
 from dicom_node.uids import digest
 from dicom_node.work.answering import Answering
+from dicom_node.work.counting import Counting
 from dicom_node.work.delivering import Delivering
 from dicom_node.work.durable import Body
 from dicom_node.work.judging import Judging
@@ -117,6 +118,7 @@ class House:
                 "split": self._splitting,
                 "judge": Judging(self.config, self.catalog, self.models, running),
                 "process": Processing(self.config, self.catalog, running),
+                "count": Counting(self.config, self.catalog),
                 "deliver": Delivering(self.config, self.catalog),
                 "prove": Proving(self.config, self.catalog),
                 "answer": Answering(self.config, self.catalog),

@@ -56,6 +56,8 @@ def upgrade() -> None:
         sa.Column("headers", sa.Integer(), nullable=False),
         sa.Column("caller", sa.String(length=16), nullable=False),
         sa.Column("opened_at", sa.Double(), nullable=False),
+        sa.Column("expected", sa.Integer(), nullable=False),
+        sa.Column("counted_at", sa.Double(), nullable=False),
         sa.Column("removed_at", sa.Double(), nullable=False),
         sa.ForeignKeyConstraint(
             ["study_uid"],

@@ -1,0 +1,86 @@
+"""The job that finds out how many instances a series should have: from its header, or from where it comes from."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+from pydicom import dcmread
+from sqlalchemy import ColumnElement, exists, select
+from sqlalchemy.orm import Session
+
+from dicom_node.catalog import Catalog, Instance, OpenAssociation, Series
+from dicom_node.config import Config
+from dicom_node.deliver import count_series
+from dicom_node.errors import PeerError
+from dicom_node.work.durable import Step
+from dicom_node.work.ending import note
+from dicom_node.work.wanted import COUNT_QUEUE, Wanted
+
+_SAYS = ("NumberOfSeriesRelatedInstances", "ImagesInAcquisition")
+
+
+class Counting:
+    """Writes down what is expected; nothing, where nobody says, so that silence alone decides."""
+
+    def __init__(self, config: Config, catalog: Catalog) -> None:
+        self._config = config
+        self._catalog = catalog
+
+    def __call__(self, step: Step, *args: str) -> None:
+        """Do the job for (series UID,)."""
+        (series_uid,) = args
+        step("count", self._count, series_uid)
+
+    def failed(self, series_uid: str, error: str) -> None:
+        """Let silence decide."""
+        self._keep(series_uid, 0, error)
+
+    def _count(self, series_uid: str) -> None:
+        with self._catalog.read() as session:
+            series = session.get_one(Series, series_uid)
+            query = select(Instance).where(Instance.series_uid == series_uid)
+            instance = session.scalars(query.order_by(Instance.at).limit(1)).one()
+        callers = [peer for peer in self._config.peers.values() if peer.ae_title == instance.caller]
+        why = ""
+        if self._config.storage.complete_when == "source" and callers:
+            try:
+                count = count_series(self._config, callers[0], series.study_uid, series_uid)
+            except PeerError as error:
+                count, why = 0, str(error)
+        else:
+            header = dcmread(self._config.storage_folder / instance.path, specific_tags=list(_SAYS))
+            count = max(int(header.get(keyword) or 0) for keyword in _SAYS)
+        self._keep(series_uid, count, why)
+
+    def _keep(self, series_uid: str, count: int, why: str) -> None:
+        with self._catalog.write() as session:
+            series = session.get_one(Series, series_uid)
+            series.expected, series.counted_at = count, time.time()
+            if count or why:
+                note(session, series_uid, why or f"{count} instances are expected, {series.arrived} are here")
+
+
+def is_quiet(config: Config, now: float) -> ColumnElement[bool]:
+    """Say of a series whether it has been silent long enough, over all callers, to be looked at for the first time."""
+    silent = Series.last_at < now - config.storage.series_quiet_s
+    return silent & ~exists().where(OpenAssociation.study_uid == Series.study_uid)
+
+
+def is_complete(config: Config, now: float) -> ColumnElement[bool]:
+    """Say of a silent series whether all that is expected of it is here, or has been waited for long enough."""
+    if config.storage.complete_when == "quiet":
+        return Series.generation == 0
+    waited = Series.last_at < now - config.storage.complete_wait_s
+    return (Series.counted_at >= Series.last_at) & ((Series.expected <= Series.arrived) | waited)
+
+
+def uncounted(session: Session, config: Config, now: float) -> Iterator[Wanted]:
+    """Yield the jobs of silent series of which it is not known how many instances they should have."""
+    if config.storage.complete_when == "quiet":
+        return
+    query = select(Series).where(
+        Series.generation == 0, Series.arrived > 0, Series.counted_at < Series.last_at, is_quiet(config, now)
+    )
+    for series in session.scalars(query).all():
+        yield Wanted("count", (series.uid,), series.attempt, COUNT_QUEUE, 1)
