@@ -14,7 +14,7 @@ from rich.table import Table
 
 from dicom_node.catalog import Catalog
 from dicom_node.config import Config
-from dicom_node.deliver import echo
+from dicom_node.deliver import ask
 from dicom_node.errors import DicomNodeError
 from dicom_node.infer.process import ModelProcess
 
@@ -118,9 +118,9 @@ def _peers(config: Config) -> Iterator[Proof]:
     for name, peer in config.peers.items():
         what = f"peer {name}"
         try:
-            echo(config, peer)
+            ask(config, peer)
         except DicomNodeError as error:
             advice = f"at the peer, enter {config.node.ae_title} with this machine's address; here, [peers.{name}]"
             yield Proof(what, "wrong" if peer.required else "off", str(error), advice)
         else:
-            yield Proof(what, "ok", f"{peer.ae_title} at {peer.host}:{peer.port} answers C-ECHO")
+            yield Proof(what, "ok", f"{peer.where} answers")

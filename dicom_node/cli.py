@@ -141,7 +141,7 @@ def send(
     bad = [sent for sent in outcomes if sent.outcome != "stored"]
     for sent in bad:
         _out.print(f"{sent.sop_instance_uid}: {sent.reason}")
-    _out.print(f"{len(outcomes) - len(bad)} of {len(outcomes)} objects stored at {target.ae_title}")
+    _out.print(f"{len(outcomes) - len(bad)} of {len(outcomes)} objects stored at {target.url or target.ae_title}")
     raise typer.Exit(1 if bad else 0)
 
 
@@ -159,6 +159,8 @@ def fetch(
         raise typer.BadParameter("give --accession or --patient")
     if peer not in settings.peers:
         raise typer.BadParameter(f"{peer!r} is no peer of {config}")
+    if settings.peers[peer].url:
+        raise typer.BadParameter(f"{peer!r} is spoken to by DICOMweb; studies are fetched by DIMSE")
     asked = {"AccessionNumber": accession, "PatientID": patient, "StudyDate": date}
     keys = {keyword: value for keyword, value in asked.items() if value}
     studies = fetching.studies_of_one_patient(settings, settings.peers[peer], keys)

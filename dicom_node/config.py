@@ -13,7 +13,7 @@ from datetime import time
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal, Self, TypeAlias
 from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -97,11 +97,13 @@ class Database(_Section):
 
 
 class Peer(_Section):
-    """Another DICOM node that results go to."""
+    """Another DICOM node that results go to: by DIMSE to `host` and `port`, or by STOW-RS to `url`."""
 
-    ae_title: AETitle
-    host: str
-    port: int = Field(ge=1, le=65535)
+    ae_title: AETitle = "DICOMWEB"
+    host: str = ""
+    port: int = Field(0, ge=0, le=65535)
+    url: str = Field("", pattern="^(https?://.*)?$")  # of the DICOMweb service, before /studies
+    token_file: Path | None = None  # a bearer token for `url`, read anew for each request
     tls: TLS | None = None
     required: bool = True  # a stack is delivered once every required peer has its results
     commitment: Literal["required", "c-find", "none"] = "none"  # the proof that a stored result is kept (PS3.4 J)
@@ -114,6 +116,23 @@ class Peer(_Section):
     retry_s: float = Field(10.0, gt=0)  # before the second attempt; doubles up to retry_max_s
     retry_max_s: float = Field(1800.0, gt=0)
     give_up_after_h: float = Field(72.0, gt=0)
+
+    @property
+    def where(self) -> str:
+        """How the peer is called, for people."""
+        return self.url or f"{self.ae_title} at {self.host}:{self.port}"
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        named = {"ae_title", "host", "port"} & self.model_fields_set
+        if self.url and named:
+            raise ValueError("a peer has either a url, or ae_title, host and port")
+        if not self.url and (len(named) < 3 or not self.port):
+            raise ValueError("a peer needs ae_title, host and port, or a url")
+        if self.url and self.commitment == "required":
+            raise ValueError('DICOMweb has no storage commitment: take "c-find", which asks by QIDO-RS, or "none"')
+        return self
+
     empty_frames: bool = False  # whether a SEG keeps frames without any marked pixel
 
 

@@ -11,8 +11,9 @@ from dicom_node.deliver.committing import (
 )
 from dicom_node.deliver.fetching import Progress, StudyFound, find_studies, get_study, move_study
 from dicom_node.deliver.outcomes import DUPLICATE
-from dicom_node.deliver.query import count_series, find_objects
-from dicom_node.deliver.scu import Sent, echo, send
+from dicom_node.deliver.query import count_series
+from dicom_node.deliver.scu import Sent, echo
+from dicom_node.deliver.ways import ask, find_objects, send
 
 __all__ = [
     "DUPLICATE",
@@ -23,6 +24,7 @@ __all__ = [
     "Reference",
     "Sent",
     "StudyFound",
+    "ask",
     "ask_commitment",
     "count_series",
     "delay_s",

@@ -16,7 +16,7 @@ from pynetdicom.presentation import PresentationContext
 
 from dicom_node.config import TLS, Config, Peer
 from dicom_node.deliver.outcomes import Outcome
-from dicom_node.deliver.pacing import Pace
+from dicom_node.deliver.pacing import Line, pace
 from dicom_node.errors import PeerError
 from dicom_node.uids import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_NAME
 
@@ -33,7 +33,7 @@ class NoAssociationError(PeerError):
     """A peer would not or could not associate; `outcome` is what that means for the objects meant for it."""
 
     def __init__(self, peer: Peer, problem: str, outcome: Outcome = "unreached") -> None:
-        super().__init__(f"{peer.ae_title} at {peer.host}:{peer.port} {problem}")
+        super().__init__(f"{peer.where} {problem}")
         self.outcome = outcome
 
 
@@ -59,7 +59,7 @@ def associate(
     entity.implementation_version_name = IMPLEMENTATION_NAME
     entity.acse_timeout = entity.dimse_timeout = peer.timeout_s
     entity.network_timeout = entity.connection_timeout = peer.timeout_s
-    pace = [(evt.EVT_DATA_SENT, Pace(config, peer))] if peer.max_mbit else []
+    paced = [(evt.EVT_DATA_SENT, pace, [Line(config, peer)])] if peer.max_mbit else []
     tls = None if peer.tls is None else (_client_context(config, peer, peer.tls), peer.host)
     try:
         association = entity.associate(
@@ -69,7 +69,7 @@ def associate(
             ae_title=peer.ae_title,
             ext_neg=list(roles),
             tls_args=tls,
-            evt_handlers=[(evt.EVT_CONN_OPEN, _tune_connection, [peer.timeout_s]), *pace, *handlers],
+            evt_handlers=[(evt.EVT_CONN_OPEN, _tune_connection, [peer.timeout_s]), *paced, *handlers],
         )
     except OSError as error:
         raise NoAssociationError(peer, f"cannot be found ({error.strerror}): check its host") from error

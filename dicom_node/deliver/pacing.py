@@ -21,19 +21,24 @@ def mbit_now(config: Config, peer: Peer) -> float | None:
     return peer.max_mbit if within else None
 
 
-class Pace:
-    """Waits after each PDU until the line has had the time for it; bound to EVT_DATA_SENT of one association."""
+class Line:
+    """One connection to a peer."""
 
     def __init__(self, config: Config, peer: Peer) -> None:
         self._config = config
         self._peer = peer
         self._free_at = 0.0
 
-    def __call__(self, event: Event) -> None:
-        """Wait; runs in the thread that sends."""
+    def wait(self, size: int) -> None:
+        """Wait until the line has had the time for so many bytes."""
         limit = mbit_now(self._config, self._peer)
         if limit is None:
             return
         now = time.monotonic()
-        self._free_at = max(self._free_at, now) + 8 * len(event.data) / (limit * _MBIT)
+        self._free_at = max(self._free_at, now) + 8 * size / (limit * _MBIT)
         time.sleep(self._free_at - now)
+
+
+def pace(event: Event, line: Line) -> None:
+    """Wait after each PDU that was sent; bound to EVT_DATA_SENT, it runs in the thread that sends."""
+    line.wait(len(event.data))

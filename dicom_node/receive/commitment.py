@@ -31,7 +31,7 @@ def commitment_offers(config: Config) -> list[Offer]:
     A peer that answers us opens the association and is the SCP on it (PS3.4 J.3.3.1.3). A sender that asks us is
     answered on an association that we open, so it has to be one of the peers.
     """
-    names = {peer.ae_title: name for name, peer in config.peers.items()}
+    names = {peer.ae_title: name for name, peer in config.peers.items() if not peer.url}
     context = build_context(STORAGE_COMMITMENT)
     context.scu_role = context.scp_role = True
 

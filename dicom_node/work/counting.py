@@ -41,7 +41,7 @@ class Counting:
             series = session.get_one(Series, series_uid)
             query = select(Instance).where(Instance.series_uid == series_uid)
             instance = session.scalars(query.order_by(Instance.at).limit(1)).one()
-        callers = [peer for peer in self._config.peers.values() if peer.ae_title == instance.caller]
+        callers = [peer for peer in self._config.peers.values() if peer.ae_title == instance.caller and not peer.url]
         why = ""
         if self._config.storage.complete_when == "source" and callers:
             try:
