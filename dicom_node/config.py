@@ -205,6 +205,8 @@ class Route(_Section):
     pick: Literal["best"] | None = None  # of several stacks of one study that match, only the best runs
     prefer: Conditions = {}  # for pick: how many of these hold is what counts first
     copies: bool = False  # also run on a stack that shows the same as an earlier one, under other UIDs
+    needs_prior: bool = False  # first bring the patient's latest earlier study of the same modality here
+    prior_from: str = ""  # the peer that is asked for it; empty is the first of send_to
     report_refusals: bool = False  # send an SR that says why a matching stack was not run
 
 
@@ -305,7 +307,8 @@ class Config(_Document):
         for name, gate in self.gates.items():
             yield f"gates.{name}", _Use(gate.send_to, (gate.pipeline,), _facts(gate.when))
         for route in self.routes:
-            yield f"route {route.name!r}", _Use(route.send_to, route.run, _facts((*route.when, route.prefer)))
+            peers = (*route.send_to, *filter(None, [route.prior_from]))
+            yield f"route {route.name!r}", _Use(peers, route.run, _facts((*route.when, route.prefer)))
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

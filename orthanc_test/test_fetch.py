@@ -5,15 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from pydicom import dcmread
 from typer.testing import CliRunner
 
-from dicom_node.catalog import Instance
+from dicom_node.catalog import Instance, StackState
 from dicom_node.cli import app
 from dicom_node.receive.receiver import Receiver
 from dicom_node.receive.registrar import Registrar
 from orthanc_test.orthanc import Orthanc, free_port
 from tests.receive.node import eventually
-from tests.support.dicom import PATIENT_ID, encoded, series
+from tests.support.dicom import PATIENT_ID, encoded, radiograph, series
 from tests.work.house import House
 
 CONFIG = """
@@ -22,11 +23,23 @@ ae_title = "NODE"
 port = {own}
 [storage]
 min_free_gb = 0
+max_study_age_days = 100000
 [peers.pacs]
 ae_title = "ORTHANC"
 host = "127.0.0.1"
 port = {port}
 fetch = "{way}"
+"""
+
+ROUTE = """
+[pipelines.lung]
+outputs = []
+[[routes]]
+name = "lungs"
+run = ["lung"]
+needs_prior = true
+prior_from = "pacs"
+when = { Modality = "CR" }
 """
 
 
@@ -66,3 +79,27 @@ def test_an_accession_number_of_two_patients_brings_nothing_and_lists_counts(fil
     said = CliRunner().invoke(app, ["fetch", "pacs", "--accession", "A2", "-c", str(tmp_path / "config.toml")])
     assert "2 studies of 2 patients match (patient 1: 1 studies, patient 2: 1 studies)" in str(said.exception)
     assert "SYN" not in str(said.exception) + said.output
+
+
+def test_a_route_that_needs_a_prior_has_the_latest_one_brought_before_it_runs(filled: Orthanc, tmp_path: Path) -> None:
+    text = CONFIG.format(own=0, port=filled.dicom_port, way="get") + ROUTE
+    house = House(tmp_path, text)
+    filled.add_modality("node", "NODE", free_port())
+    image = radiograph("1.2.1", "1.2.1.1")
+    earlier = radiograph("1.2.2", "1.2.2.1")
+    image.StudyDate, earlier.StudyDate = "20260301", "20260201"
+    (tmp_path / "one.dcm").write_bytes(encoded(earlier))
+    filled.upload(tmp_path / "one.dcm")
+    house.put(image)
+    (stack,) = house.settle_until(StackState.DELIVERED, StackState.HELD)
+    assert stack.prior == "prior study 1.2.2"
+    (brought,) = (house.config.storage_folder / "incoming").glob("*.dcm")
+    assert dcmread(brought).SOPInstanceUID == earlier.SOPInstanceUID
+
+
+def test_a_route_whose_prior_cannot_be_had_runs_without(tmp_path: Path) -> None:
+    house = House(tmp_path, CONFIG.format(own=0, port=free_port(), way="get") + ROUTE)
+    house.put(radiograph("1.2.1", "1.2.1.1"))
+    (stack,) = house.settle_until(StackState.DELIVERED)
+    assert "no prior from pacs" in stack.prior
+    assert house.models.ran == ["lung"]

@@ -120,6 +120,7 @@ class Stack(Base):
     decision: Mapped[dict[str, Any] | None] = mapped_column(JSON)  # routing.Decision.to_json()
     overrides: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)  # facts that a person has settled
     priority: Mapped[int] = mapped_column(default=5)
+    prior: Mapped[str] = mapped_column(default="")  # what came of asking for one, where its route needs it
     backlog: Mapped[bool] = mapped_column(default=False)  # its caller sent more than is live work
     attempt: Mapped[int] = mapped_column(default=0)  # at the job that its state asks for
     turn: Mapped[int] = mapped_column(default=0)  # how often a person has sent it round again

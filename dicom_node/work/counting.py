@@ -15,7 +15,7 @@ from dicom_node.deliver import count_series
 from dicom_node.errors import PeerError
 from dicom_node.work.durable import Step
 from dicom_node.work.ending import note
-from dicom_node.work.wanted import COUNT_QUEUE, Wanted
+from dicom_node.work.wanted import ASK_QUEUE, Wanted
 
 _SAYS = ("NumberOfSeriesRelatedInstances", "ImagesInAcquisition")
 
@@ -83,4 +83,4 @@ def uncounted(session: Session, config: Config, now: float) -> Iterator[Wanted]:
         Series.generation == 0, Series.arrived > 0, Series.counted_at < Series.last_at, is_quiet(config, now)
     )
     for series in session.scalars(query).all():
-        yield Wanted("count", (series.uid,), series.attempt, COUNT_QUEUE, 1)
+        yield Wanted("count", (series.uid,), series.attempt, ASK_QUEUE, 1)

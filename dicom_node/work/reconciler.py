@@ -31,11 +31,12 @@ from dicom_node.work.messages import take_messages
 from dicom_node.work.outgoing import due as outgoing
 from dicom_node.work.outgoing import fail_without_peer
 from dicom_node.work.peers import peer_state
+from dicom_node.work.priors import unprovided, wants_prior
 from dicom_node.work.reencoding import outdated
 from dicom_node.work.wanted import WORK_QUEUE, Wanted, subject_of
 
 _JOB_OF = {StackState.NEW: "judge", StackState.ROUTED: "process"}
-_WITH_PEERS = ("deliver", "prove", "answer", "count")
+_WITH_PEERS = ("deliver", "prove", "answer", "count", "prior")
 _SPLIT_PRIORITY, _JUDGE_PRIORITY, _PROCESS_PRIORITY = 1, 2, 10  # deciding never waits behind a long inference
 _BEHIND_LIVE = 20  # added to a backlog's; above every other
 _TOO_OFTEN = "its job's process died {} times under it"
@@ -65,6 +66,7 @@ class Reconciler:
             wanted = [*self._splits(session), *self._stacks(session), *outgoing(session, self._config, now)]
             wanted += [
                 *uncounted(session, self._config, now),
+                *unprovided(session, self._config),
                 *outdated(session),
                 *questions(session, self._config, now),
             ]
@@ -78,9 +80,7 @@ class Reconciler:
 
     def _is_hopeless(self, job: Wanted) -> bool:
         """What has to do with peers has an end of its own."""
-        return (
-            job.kind not in ("deliver", "prove", "answer", "count") and job.attempt >= self._config.workers.max_attempts
-        )
+        return job.kind not in _WITH_PEERS and job.attempt >= self._config.workers.max_attempts
 
     def _may_begin(self, session: Session, job: Wanted) -> bool:
         """A job that ended and left its row as it was has died: its next attempt begins at the next tick."""
@@ -128,7 +128,8 @@ class Reconciler:
         for stack in session.scalars(select(Stack).options(defer(Stack.content)).where(Stack.state.in_(_JOB_OF))).all():
             place = _JUDGE_PRIORITY if stack.state == StackState.NEW else _PROCESS_PRIORITY + stack.priority
             place += _BEHIND_LIVE * stack.backlog
-            yield Wanted(_JOB_OF[stack.state], (stack.id,), stack.attempt, WORK_QUEUE, place, stack.turn)
+            if not wants_prior(self._config, stack):
+                yield Wanted(_JOB_OF[stack.state], (stack.id,), stack.attempt, WORK_QUEUE, place, stack.turn)
 
     def _pick(self, session: Session, now: float) -> None:
         """Choose among the stacks that wait, in every study that has been silent long enough."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 WORK_QUEUE = "work"
-COUNT_QUEUE = "count"
+ASK_QUEUE = "ask"
 
 
 class Wanted(NamedTuple):

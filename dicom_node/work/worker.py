@@ -23,6 +23,7 @@ from dicom_node.work.delivering import Delivering
 from dicom_node.work.durable import Body, Durable
 from dicom_node.work.ending import move
 from dicom_node.work.judging import Judging
+from dicom_node.work.priors import Priors
 from dicom_node.work.processing import Processing
 from dicom_node.work.proving import Proving
 from dicom_node.work.reconciler import Reconciler
@@ -30,14 +31,14 @@ from dicom_node.work.reencoding import Reencoding
 from dicom_node.work.retention import Retention
 from dicom_node.work.running import Models, Running
 from dicom_node.work.splitting import Splitting
-from dicom_node.work.wanted import COUNT_QUEUE, WORK_QUEUE, peer_queue
+from dicom_node.work.wanted import ASK_QUEUE, WORK_QUEUE, peer_queue
 
 _log = logging.getLogger(__name__)
 _RECONCILER = "reconciler"
 _KEEP_RECORDS_S = 7 * 24 * 3600.0
 _FORGET_EVERY_S = 3600.0
 _TIDY_EVERY_S = 60.0
-_COUNTS_AT_ONCE = 4
+_ASKED_AT_ONCE = 4
 
 
 class Worker:
@@ -50,6 +51,7 @@ class Worker:
         self._splitting = Splitting(config, catalog)
         self._delivering = Delivering(config, catalog)
         self._proving = Proving(config, catalog)
+        self._priors = Priors(config, catalog)
         self._counting = Counting(config, catalog)
         self._reencoding = Reencoding(config, catalog, running)
         self._answering = Answering(config, catalog)
@@ -62,6 +64,7 @@ class Worker:
             "answer": self._answering,
             "encode": self._reencoding,
             "count": self._counting,
+            "prior": self._priors,
         }
 
     def run(self, stopped: threading.Event, ready: Callable[[], None]) -> None:
@@ -71,7 +74,7 @@ class Worker:
         """
         with _only_executor(self._config.storage_folder / "locks") as executor:
             durable = Durable(self._config.work_url, executor, self._bodies, self._failed)
-            queues = {WORK_QUEUE: 1, COUNT_QUEUE: _COUNTS_AT_ONCE} | {
+            queues = {WORK_QUEUE: 1, ASK_QUEUE: _ASKED_AT_ONCE} | {
                 peer_queue(name): peer.max_associations for name, peer in self._config.peers.items()
             }
             durable.launch(queues, self._config.workers.poll_s)
@@ -129,6 +132,7 @@ class Worker:
             "answer": self._answering.failed,
             "encode": self._reencoding.failed,
             "count": self._counting.failed,
+            "prior": self._priors.failed,
         }
         if kind in endings:
             endings[kind](*args, error)

@@ -37,6 +37,7 @@ from dicom_node.work.counting import Counting
 from dicom_node.work.delivering import Delivering
 from dicom_node.work.durable import Body
 from dicom_node.work.judging import Judging
+from dicom_node.work.priors import Priors
 from dicom_node.work.processing import Processing
 from dicom_node.work.proving import Proving
 from dicom_node.work.reconciler import Reconciler
@@ -119,6 +120,7 @@ class House:
                 "judge": Judging(self.config, self.catalog, self.models, running),
                 "process": Processing(self.config, self.catalog, running),
                 "count": Counting(self.config, self.catalog),
+                "prior": Priors(self.config, self.catalog),
                 "deliver": Delivering(self.config, self.catalog),
                 "prove": Proving(self.config, self.catalog),
                 "answer": Answering(self.config, self.catalog),

@@ -119,6 +119,7 @@ def upgrade() -> None:
         sa.Column("decision", sa.JSON(), nullable=True),
         sa.Column("overrides", sa.JSON(), nullable=False),
         sa.Column("priority", sa.Integer(), nullable=False),
+        sa.Column("prior", sa.String(), nullable=False),
         sa.Column("backlog", sa.Boolean(), nullable=False),
         sa.Column("attempt", sa.Integer(), nullable=False),
         sa.Column("turn", sa.Integer(), nullable=False),
