@@ -28,7 +28,7 @@ from dicom_node.work.peers import is_away, peer_answered, peer_failed, peer_stat
 from dicom_node.work.proofs import due_proofs, found, give_up_proofs
 
 _AT_MOST = 500  # objects in one request
-_LINGER_S = 2.0  # for an answer on the same association
+_LINGER_S = 5.0  # at most, for an answer on the same association
 _REQUESTS = 2  # that may stay unanswered before the objects are queried for
 
 
