@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from torch import nn
 
 from dicom_node.datasets import TrueBox
-from dicom_node.images import Image
 from pipelines.training.loop import Batch, Loss
 
 Random: TypeAlias = np.random.Generator
@@ -75,6 +74,3 @@ class Epochs:
         ]
         mixed = np.stack(rounds, axis=1).ravel()[:count]
         return [int(index) for index in mixed]
-
-
-Reader: TypeAlias = Callable[[Any], Image]
