@@ -130,7 +130,7 @@ def radiograph(folder: Path, *, sop_class: UID = ComputedRadiographyImageStorage
     return Stack(STUDY, SERIES, (_save(dataset, folder, attributes),), {})
 
 
-def colonoscopy(folder: Path, *, frames: int) -> Stack:
+def film(folder: Path, *, frames: int) -> Stack:
     """Write one endoscopic film of 12 x 16 pixels without a frame of reference; its frames are the stack's."""
     dataset = header(VideoEndoscopicImageStorage, "ES", "1.2.826.0.1.9")
     dataset.Rows, dataset.Columns, dataset.NumberOfFrames = 12, 16, frames

@@ -154,7 +154,7 @@ def test_frames_of_a_multi_frame_source_are_cited_by_number(tmp_path: Path) -> N
 
 
 def test_each_frame_of_a_film_that_shows_a_segment_is_cited_with_what_was_measured_there(tmp_path: Path) -> None:
-    film = builders.colonoscopy(tmp_path, frames=4)
+    film = builders.film(tmp_path, frames=4)
     labels = np.zeros((4, 12, 16), np.uint8)
     labels[1, 2:5, 3:6] = labels[3, 6:9, 7:9] = 1
     polyp = Segmentation(labels, (Segment(1, "polyp", builders.ORGAN, builders.LIVER, (0, 255, 0)),))
@@ -170,7 +170,7 @@ def test_each_frame_of_a_film_that_shows_a_segment_is_cited_with_what_was_measur
 
 
 def test_only_the_frames_that_were_looked_at_are_sources(tmp_path: Path) -> None:
-    film = builders.colonoscopy(tmp_path, frames=4)
+    film = builders.film(tmp_path, frames=4)
     looked_at = dataclasses.replace(builders.findings(), frames=(1, 3)).looked_at(film)
     assert [one.number for one in looked_at.frames] == [1, 3]
     assert builders.findings().looked_at(film) == film
