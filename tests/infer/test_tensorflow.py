@@ -27,7 +27,7 @@ from dicom_node.weights_store import BareNetwork, Weights
 from pipelines.published.tables import tables
 from tests.parity.writer import write
 from tests.support.dicom import encoded, radiograph
-from tests.support.tensorflow import descendant, entry
+from tests.support.tensorflow import cpu_ticks, descendant, entry
 
 SERVER = "dicom_node.infer.tensorflow_serving"
 
@@ -169,9 +169,12 @@ def test_a_killed_process_fails_its_run_and_the_next_one_runs(models: Path, stac
     assert (problems["quick"], problems["slow"]) == ("", "")
     assert "weights 'hostile': lambda.keras: is refused" in problems["hostile"]
     running = threading.Thread(target=run_slow, daemon=True)
+    server = descendant(SERVER, descendant("dicom_node.infer.serving", os.getpid()))
+    before = cpu_ticks(server)
     running.start()
-    time.sleep(2)
-    os.kill(descendant(SERVER, descendant("dicom_node.infer.serving", os.getpid())), signal.SIGKILL)
+    while cpu_ticks(server) < before + 50:  # half a second of the endless loop
+        time.sleep(0.1)
+    os.kill(server, signal.SIGKILL)
     running.join(60)
     assert failures == ["weights 'slow': the TensorFlow process was ended by SIGKILL (out of memory?)"]
     assert not process.run("quick", stack, tmp_path / "again.npz").problem

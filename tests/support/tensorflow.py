@@ -57,6 +57,12 @@ def descendant(module: str, above: int) -> int:
     return 0
 
 
+def cpu_ticks(process: int) -> int:
+    """The hundredths of a second that a process has computed."""
+    fields = (Path("/proc") / str(process) / "stat").read_text().rpartition(")")[2].split()
+    return int(fields[11]) + int(fields[12])
+
+
 def _above(process: str) -> list[int]:
     """The processes above one, its parent first."""
     found: list[int] = []
