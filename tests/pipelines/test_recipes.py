@@ -10,6 +10,7 @@ from safetensors.torch import load_file, save_file
 
 from dicom_node.pipeline import Pipeline, Weights, WeightsError
 from pipelines.contrast_ct import ContrastCT
+from pipelines.kidney_tumor_ct import KidneyTumorCT
 from pipelines.liver_ct import LiverCT
 from pipelines.lr_mark_cxr import LRMarkCXR
 from pipelines.lung_cxr import LungCXR
@@ -25,6 +26,7 @@ PIPELINES: list[tuple[type[Pipeline], str]] = [
     (PolypES, "polyp_es_small"),
     (LiverCT, "liver_ct_small"),
     (ViewCXR, "view_cxr_small"),
+    (KidneyTumorCT, "kidney_ct_small"),
 ]
 
 
