@@ -24,7 +24,9 @@ from dicom_node.errors import ConfigError
 COMPUTED_FACTS = ("kind", "slices", "spacing_mm", "extent_mm", "plane", "caller", "ours", "copy_of")
 """Facts that the node works out itself, next to the DICOM keywords."""
 
-OutputKind: TypeAlias = Literal["SEG", "SR", "SC"]
+OutputKind: TypeAlias = Literal["SEG", "SR", "SC", "KO", "PR"]
+SegType: TypeAlias = Literal["BINARY", "FRACTIONAL", "LABELMAP"]
+Compression: TypeAlias = Literal["none", "RLE", "JPEG-LS", "JPEG 2000"]
 Scalar: TypeAlias = str | float | bool
 AETitle: TypeAlias = Annotated[str, Field(min_length=1, max_length=16)]
 """At most 16 characters (PS3.5 6.2, AE)."""
@@ -96,7 +98,26 @@ class Database(_Section):
     work: str = ""
 
 
-class Peer(_Section):
+class Encoding(_Section):
+    """How a peer wants its results encoded; peers that want the same get the same objects."""
+
+    seg_type: SegType = "BINARY"
+    seg_compression: Compression = "none"  # lossless all; a BINARY SEG is sent plain or as JPEG 2000
+    empty_frames: bool = False  # whether a SEG keeps frames without any marked pixel
+    sr_class: Literal["comprehensive 3d", "comprehensive"] = "comprehensive 3d"  # the latter for an old peer
+    sc_modality: str = Field("OT", pattern=r"^[A-Z]{2,16}$")  # so that no hanging protocol takes it for an original
+
+    @model_validator(mode="after")
+    def _compressible(self) -> Self:
+        if self.seg_type == "BINARY" and self.seg_compression not in ("none", "JPEG 2000"):
+            raise ValueError(
+                f'seg_compression = "{self.seg_compression}" cannot hold a BINARY SEG: '
+                'take "none" or "JPEG 2000", or another seg_type'
+            )
+        return self
+
+
+class Peer(Encoding):
     """Another DICOM node that results go to: by DIMSE to `host` and `port`, or by STOW-RS to `url`."""
 
     ae_title: AETitle = "DICOMWEB"
@@ -116,6 +137,7 @@ class Peer(_Section):
     retry_s: float = Field(10.0, gt=0)  # before the second attempt; doubles up to retry_max_s
     retry_max_s: float = Field(1800.0, gt=0)
     give_up_after_h: float = Field(72.0, gt=0)
+    reject_replaced: Literal["", "quality", "safety"] = ""  # an IOCM note hides what a re-run replaced, for this reason
 
     @property
     def where(self) -> str:
@@ -133,7 +155,10 @@ class Peer(_Section):
             raise ValueError('DICOMweb has no storage commitment: take "c-find", which asks by QIDO-RS, or "none"')
         return self
 
-    empty_frames: bool = False  # whether a SEG keeps frames without any marked pixel
+    @property
+    def encoding(self) -> Encoding:
+        """What of this section decides how results are encoded."""
+        return Encoding.model_validate({name: getattr(self, name) for name in Encoding.model_fields})
 
 
 class Condition(_Section):

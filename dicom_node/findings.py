@@ -15,7 +15,9 @@ from pydantic import PlainSerializer, PlainValidator, SerializationInfo, TypeAda
 from dicom_node.images import Stack
 
 
-def _put(array: NDArray[Any], info: SerializationInfo) -> str:
+def _put(array: NDArray[Any] | None, info: SerializationInfo) -> str | None:
+    if array is None:
+        return None
     arrays: dict[str, NDArray[Any]] = info.context  # type: ignore[assignment]  # save_findings hands one in
     name = f"array{len(arrays)}"
     arrays[name] = array
@@ -23,10 +25,11 @@ def _put(array: NDArray[Any], info: SerializationInfo) -> str:
 
 
 def _get(name: Any, info: ValidationInfo) -> Any:
-    return name if isinstance(name, np.ndarray) else info.context[name]  # type: ignore[index]
+    return name if name is None or isinstance(name, np.ndarray) else info.context[name]  # type: ignore[index]
 
 
 Array: TypeAlias = Annotated[NDArray[Any], PlainValidator(_get), PlainSerializer(_put)]
+MaybeArray: TypeAlias = Annotated[NDArray[Any] | None, PlainValidator(_get), PlainSerializer(_put)]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -56,6 +59,7 @@ class Segmentation:
 
     labels: Array  # (slices, rows, columns) unsigned integers; slices is 1 for a radiograph
     segments: tuple[Segment, ...]
+    probabilities: MaybeArray = None  # (segments, slices, rows, columns) uint8, 255 is certain; None where unknown
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

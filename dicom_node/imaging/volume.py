@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from pydicom import Dataset
+from pydicom.tag import Tag
 
 from dicom_node.errors import GeometryError, ObjectError
 from dicom_node.images import Frame, Stack, Volume
@@ -16,6 +17,13 @@ from dicom_node.imaging.geometry import AXIAL, SAME_POSITION_MM, Plane, numbers,
 from dicom_node.imaging.headers import Values, frame_values, naming, values_of
 from dicom_node.imaging.pixels import read_object, stored_pixels
 
+_NEEDED = tuple(  # what a volume is made from: to read every attribute of every slice takes longer than its pixels
+    Tag(keyword)
+    for keyword in (
+        *("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "SpacingBetweenSlices", "SliceThickness"),
+        *("RescaleSlope", "RescaleIntercept", "SharedFunctionalGroupsSequence"),
+    )
+)
 _TILT_DEGREES = 1.0  # between the slice normal and the line through the slices' positions
 _UNEVEN_FRACTION = 0.01  # of the spacing
 _UNEVEN_MM = 0.1  # rounding in the header, for slices that are not much thinner than this
@@ -63,7 +71,7 @@ def _shared(frame: Frame, dataset: Dataset) -> Values:
     with naming(frame.sop_instance_uid, "its header cannot be read"):
         if dataset.get("ModalityLUTSequence"):
             raise ObjectError(frame.sop_instance_uid, "has a Modality LUT, not a rescale slope and intercept")
-        return values_of(dataset)
+        return values_of(Dataset({tag: dataset.get_item(tag) for tag in _NEEDED if tag in dataset}))
 
 
 def _check_size(frame: Frame, stored: NDArray[Any], array: NDArray[np.float32]) -> None:

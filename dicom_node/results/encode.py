@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-
-from pydicom.dataset import Dataset, FileDataset
 
 from dicom_node.config import OutputKind
 from dicom_node.findings import ErasedImage, Segmentation
-from dicom_node.results.groups import SegmentReference
-from dicom_node.results.prove import Proof, prove
+from dicom_node.results.groups import references_to
+from dicom_node.results.ko import Rejection, encode_key_images
+from dicom_node.results.ko import encode_rejection as rejection_note
+from dicom_node.results.overlay import encode_overlays
+from dicom_node.results.pr import encode_states
+from dicom_node.results.prove import Proof, Subject, prove
 from dicom_node.results.provenance import finished
-from dicom_node.results.request import EncodedFile, Request
+from dicom_node.results.request import EncodedFile, Reference, Request
 from dicom_node.results.sc import encode_erased
-from dicom_node.results.seg import encode_segmentation, present
+from dicom_node.results.seg import MadeSegmentation, encode_segmentation, present
 from dicom_node.results.sources import Sources, read_sources
 from dicom_node.results.sr import encode_refused, encode_report
+from dicom_node.results.writing import Made, write
 
 
 def encode(request: Request, folder: Path) -> tuple[EncodedFile, ...]:
@@ -33,17 +34,7 @@ def encode(request: Request, folder: Path) -> tuple[EncodedFile, ...]:
     """
     request = dataclasses.replace(request, stack=request.findings.looked_at(request.stack))
     sources = read_sources(request.stack)
-    segmentations = list(_segmentations(request, sources))
-    files = [_keep("SEG", made, folder, Proof(request, sources, found)) for found, made in segmentations]
-    if "SC" in request.outputs:
-        for index, erased in enumerate(request.findings.of(ErasedImage)):
-            made = encode_erased(request, erased, index, sources)
-            files.append(_keep("SC", made, folder, Proof(request, sources, erased)))
-    if "SR" in request.outputs:
-        references = {name: one for found, made in segmentations for name, one in _references(found, made)}
-        report = encode_report(request, sources, references, [made for _, made in segmentations])
-        files.append(_keep("SR", report, folder, Proof(request, sources)))
-    return tuple(files)
+    return tuple(_keep(kind, made, folder, Proof(request, sources, of)) for kind, made, of in _made(request, sources))
 
 
 def encode_refusal(request: Request, reason: str, folder: Path) -> EncodedFile:
@@ -54,37 +45,62 @@ def encode_refusal(request: Request, reason: str, folder: Path) -> EncodedFile:
         ProofError: as for `encode`.
     """
     sources = read_sources(request.stack)
-    return _keep("SR", encode_refused(request, reason, sources), folder, Proof(request, sources))
+    return _keep("SR", Made(encode_refused(request, reason, sources)), folder, Proof(request, sources))
 
 
-def _segmentations(request: Request, sources: Sources) -> Iterator[tuple[Segmentation, Dataset]]:
+def encode_rejection(request: Request, replaced: Sequence[Reference], reason: Rejection, folder: Path) -> EncodedFile:
+    """Write a note that asks to hide the results that this run replaces.
+
+    Raises:
+        ObjectError: as for `encode`.
+        ProofError: as for `encode`.
+    """
+    sources = read_sources(request.stack)
+    made = Made(rejection_note(request, sources, replaced, reason), series="rejection")
+    return _keep("KO", made, folder, Proof(request, sources, tuple(replaced)))
+
+
+def _made(request: Request, sources: Sources) -> Iterator[tuple[OutputKind, Made, Subject]]:
+    """Yield every wanted object with what it is to be held against."""
+    segmentations = list(_segmentations(request, sources))
+    for found, one in segmentations:
+        yield "SEG", one.made, found
+    if "SC" in request.outputs:
+        yield from _pictures(request, sources)
+    if "PR" in request.outputs:
+        for state in encode_states(request, sources):
+            yield "PR", Made(state), None
+    if "KO" in request.outputs:
+        keys = encode_key_images(request, sources)
+        if keys is not None:
+            yield "KO", Made(keys), None
+    if "SR" in request.outputs:
+        references = {name: reference for _, one in segmentations for name, reference in references_to(one)}
+        yield "SR", Made(encode_report(request, sources, references)), None
+
+
+def _segmentations(request: Request, sources: Sources) -> Iterator[tuple[Segmentation, MadeSegmentation]]:
     if "SEG" in request.outputs:
         for index, found in enumerate(request.findings.of(Segmentation)):
             if present(found):
                 yield found, encode_segmentation(request, found, index, sources)
 
 
-def _references(found: Segmentation, made: Dataset) -> Iterator[tuple[str, SegmentReference]]:
-    numbers = [_segment_number(made, groups) for groups in made.PerFrameFunctionalGroupsSequence]
-    for number, segment in enumerate(present(found), 1):
-        frames = tuple(k for k, one in enumerate(numbers, 1) if one == number)
-        yield segment.name, SegmentReference(made.SOPClassUID, made.SOPInstanceUID, number, frames)
+def _pictures(request: Request, sources: Sources) -> Iterator[tuple[OutputKind, Made, Subject]]:
+    for index, erased in enumerate(request.findings.of(ErasedImage)):
+        yield "SC", Made(encode_erased(request, erased, index, sources)), erased
+    if request.findings.of(Segmentation):
+        for k, picture in encode_overlays(request, sources):
+            yield "SC", Made(picture, series="overlay"), k
 
 
-def _segment_number(made: Dataset, groups: Dataset) -> int:
-    shared = made.SharedFunctionalGroupsSequence[0]
-    holder = groups if "SegmentIdentificationSequence" in groups else shared
-    return int(holder.SegmentIdentificationSequence[0].ReferencedSegmentNumber)
-
-
-def _keep(kind: OutputKind, made: Dataset, folder: Path, proof: Proof) -> EncodedFile:
+def _keep(kind: OutputKind, made: Made, folder: Path, proof: Proof) -> EncodedFile:
     dataset, completed = finished(made, proof.request, kind, proof.sources)
     path = folder / f"{dataset.SOPInstanceUID}.dcm"
     part = path.with_suffix(".part")
-    _write(dataset, part)
     try:
+        digest = write(dataset, made.tail(), part)
         prove(part, proof)
-        digest = hashlib.sha256(part.read_bytes()).hexdigest()
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
@@ -97,11 +113,3 @@ def _keep(kind: OutputKind, made: Dataset, folder: Path, proof: Proof) -> Encode
         sha256=digest,
         completed=completed,
     )
-
-
-def _write(dataset: FileDataset, path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("wb") as file:
-        dataset.save_as(file, enforce_file_format=True)
-        file.flush()
-        os.fsync(file.fileno())

@@ -32,8 +32,8 @@ from dicom_node.findings import Box, Classification, Code, Detection, ErasedImag
 from dicom_node.results import concepts
 from dicom_node.results.concepts import concept
 from dicom_node.results.provenance import report_algorithm
-from dicom_node.results.request import Request
-from dicom_node.results.seg import present
+from dicom_node.results.request import Reference, Request
+from dicom_node.results.seg import MadeSegmentation, present
 from dicom_node.results.sources import Sources
 
 Group: TypeAlias = (
@@ -47,14 +47,21 @@ Group: TypeAlias = (
 class SegmentReference:
     """Where a segment was encoded."""
 
-    sop_class_uid: str
-    sop_instance_uid: str
+    instance: Reference
     number: int
-    frames: tuple[int, ...]  # of the SEG, counted from 1
+    frames: Mapping[int, int]  # index in the stack -> number of the SEG's frame there, from 1
+    alone: bool  # whether these frames show no other segment
 
 
 References: TypeAlias = Mapping[str, SegmentReference]
 """By the segment's name; empty where no SEG is sent."""
+
+
+def references_to(encoded: MadeSegmentation) -> Iterator[tuple[str, SegmentReference]]:
+    """Yield where each segment of a SEG stands, by its name."""
+    for number, segment in enumerate(encoded.segments, 1):
+        frames = {one.source: n for n, one in enumerate(encoded.frames, 1) if one.number in {0, number}}
+        yield segment.name, SegmentReference(encoded.reference, number, frames, bool(encoded.frames[0].number))
 
 
 def status_group(request: Request, summary: Code, comments: Iterable[str], sources: Sources) -> Group:
@@ -104,9 +111,23 @@ def box_group(request: Request, box: Box, number: int, sources: Sources) -> Grou
     )
 
 
-def segment_group(request: Request, segment: Segment, references: References, sources: Sources) -> Group:
-    """Say what a segment is and what was measured of it, citing the SEG where there is one."""
+def segment_groups(request: Request, segment: Segment, references: References, sources: Sources) -> Iterator[Group]:
+    """Say what a segment is and what was measured of it, citing the SEG where there is one; a film's frame by frame."""
     reference = references.get(segment.name)
+    if sources.planes is not None or len(sources.stack.frames) == 1:
+        yield _segment_group(request, segment, reference, sources)
+        return
+    for segmentation in request.findings.of(Segmentation):
+        if segment in segmentation.segments:
+            for k in np.flatnonzero((segmentation.labels == segment.label).any(axis=(1, 2))):
+                yield _segment_group(request, segment, reference, sources, int(k))
+
+
+def _segment_group(
+    request: Request, segment: Segment, reference: SegmentReference | None, sources: Sources, k: int | None = None
+) -> Group:
+    """Return the group of a segment on the frame of that index in the stack; None: on all."""
+    measured = [one for one in request.findings.of(Measurement) if one.of == segment.name]
     sites, evaluations = _sides(segment)
     common: dict[str, Any] = {
         "tracking_identifier": _tracking(request, segment.name),
@@ -114,42 +135,15 @@ def segment_group(request: Request, segment: Segment, references: References, so
         "finding_category": concept(segment.category),
         "algorithm_id": report_algorithm(request),
         "finding_sites": sites,
-        "measurements": [_measured(one) for one in request.findings.of(Measurement) if one.of == segment.name],
+        "measurements": [_measured(one) for one in measured if k is None or one.frame in {None, k}],
         "qualitative_evaluations": evaluations,
     }
     if reference is None:
-        return MeasurementsAndQualitativeEvaluations(source_images=_images(sources), **common)
+        return MeasurementsAndQualitativeEvaluations(source_images=_images(sources, k), **common)
     if sources.planes is None:
-        cited = _segment_frame(reference, sources)
+        cited = _segment_frame(reference, sources, k)
         return PlanarROIMeasurementsAndQualitativeEvaluations(referenced_segment=cited, **common)
     return VolumetricROIMeasurementsAndQualitativeEvaluations(referenced_segment=_segment(reference, sources), **common)
-
-
-def segment_groups(request: Request, segment: Segment, references: References, sources: Sources) -> Iterator[Group]:
-    """Yield a segment's group; of a film one for each frame that shows it, with what was measured there."""
-    frames = request.stack.frames
-    if sources.planes is not None or len(frames) == 1:
-        yield segment_group(request, segment, references, sources)
-        return
-    for rank, k in enumerate(_showing(request, segment)):
-        stack = dataclasses.replace(request.stack, frames=(frames[k],))
-        found = tuple(one for one in request.findings.of(Measurement) if (one.of, one.frame) == (segment.name, k))
-        findings = dataclasses.replace(request.findings, found=found)
-        there = {
-            name: _in_frame(one, k if len(one.frames) == len(frames) else rank) for name, one in references.items()
-        }
-        alone = dataclasses.replace(request, findings=findings, stack=stack)
-        yield segment_group(alone, segment, there, dataclasses.replace(sources, stack=stack))
-
-
-def _showing(request: Request, segment: Segment) -> list[int]:
-    """Return the frames of the stack that a segment marks."""
-    maps = [one.labels for one in request.findings.of(Segmentation) if segment in one.segments]
-    return [k for labels in maps for k, plane in enumerate(labels) if (plane == segment.label).any()]
-
-
-def _in_frame(reference: SegmentReference, place: int) -> SegmentReference:
-    return dataclasses.replace(reference, frames=reference.frames[place : place + 1])
 
 
 def found_segments(request: Request) -> tuple[Segment, ...]:
@@ -191,7 +185,12 @@ def _sides(segment: Segment) -> tuple[list[FindingSite], list[QualitativeEvaluat
     return [], [QualitativeEvaluation(concept(concepts.LATERALITY), side)]
 
 
-def _images(sources: Sources) -> list[SourceImageForMeasurementGroup]:
+def _images(sources: Sources, k: int | None = None) -> list[SourceImageForMeasurementGroup]:
+    """Return every source, or the one frame of that index in the stack."""
+    if k is not None:
+        frame = sources.stack.frames[k]
+        numbers = None if frame.number is None else [frame.number]
+        return [SourceImageForMeasurementGroup(frame.sop_class_uid, frame.sop_instance_uid, numbers)]
     return [
         SourceImageForMeasurementGroup(header.SOPClassUID, uid, sources.frame_numbers(uid) or None)
         for uid, header in sources.headers.items()
@@ -200,23 +199,28 @@ def _images(sources: Sources) -> list[SourceImageForMeasurementGroup]:
 
 def _segment(reference: SegmentReference, sources: Sources) -> ReferencedSegment:
     return ReferencedSegment(
-        reference.sop_class_uid,
-        reference.sop_instance_uid,
+        reference.instance.sop_class_uid,
+        reference.instance.sop_instance_uid,
         reference.number,
         source_series=SourceSeriesForSegmentation(sources.first.SeriesInstanceUID),
     )
 
 
-def _segment_frame(reference: SegmentReference, sources: Sources) -> ReferencedSegmentationFrame:
-    frame = sources.stack.frames[0]
+def _segment_frame(reference: SegmentReference, sources: Sources, k: int | None) -> ReferencedSegmentationFrame:
+    frame = sources.stack.frames[k or 0]
     numbers = None if frame.number is None else [frame.number]
     image = SourceImageForSegmentation(frame.sop_class_uid, frame.sop_instance_uid, numbers)
-    reference_frame = ReferencedSegmentationFrame(
-        reference.sop_class_uid, reference.sop_instance_uid, reference.frames[0], reference.number, image
+    cited = ReferencedSegmentationFrame(
+        reference.instance.sop_class_uid,
+        reference.instance.sop_instance_uid,
+        reference.frames[k or 0],
+        reference.number,
+        image,
     )
-    # a frame of a BINARY SEG has one segment: the number shall not stand beside the frame's (PS3.3 10.3)
-    del reference_frame[0].ReferencedSOPSequence[0].ReferencedSegmentNumber
-    return reference_frame
+    # a frame of one segment says which by itself, and the number shall not stand beside the frame's (PS3.3 10.3)
+    needless = "ReferencedSegmentNumber" if reference.alone or k is not None else "ReferencedFrameNumber"
+    del cited[0].ReferencedSOPSequence[0][needless]
+    return cited
 
 
 def _commented(group: Group, comments: Iterable[str]) -> Group:

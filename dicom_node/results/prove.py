@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,18 +18,22 @@ from dicom_node.findings import Classification, Code, ErasedImage, Measurement, 
 from dicom_node.results import sc
 from dicom_node.results.groups import found_boxes, outline
 from dicom_node.results.patient import copied, differing
+from dicom_node.results.prove_drawn import prove_overlay, prove_selection, prove_state
 from dicom_node.results.prove_seg import prove_segmentation
-from dicom_node.results.request import Request
+from dicom_node.results.request import Reference, Request
 from dicom_node.results.sources import Sources, read_pixels
+
+Subject: TypeAlias = Segmentation | ErasedImage | int | tuple[Reference, ...] | None
+"""What an object alone encodes: a finding, the frame of that index in the stack, results; None: all that was found."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Proof:
-    """What a written object is held against; `of` is the one finding that a SEG or SC encodes."""
+    """What a written object is held against."""
 
     request: Request
     sources: Sources
-    of: Segmentation | ErasedImage | None = None
+    of: Subject = None
 
 
 def prove(path: Path, proof: Proof) -> None:
@@ -38,13 +43,21 @@ def prove(path: Path, proof: Proof) -> None:
         ProofError: naming what differs.
     """
     prove_patient(path, proof.sources)
+    request, sources, of = proof.request, proof.sources, proof.of
+    if isinstance(of, Segmentation):
+        prove_segmentation(path, of, request.encoding, sources)
+        return
     dataset = dcmread(path)
-    if isinstance(proof.of, Segmentation):
-        prove_segmentation(dataset, proof.of, proof.sources)
-    elif isinstance(proof.of, ErasedImage):
-        prove_erased(dataset, proof.of, proof.sources)
+    if isinstance(of, ErasedImage):
+        prove_erased(dataset, of, sources)
+    elif isinstance(of, int):
+        prove_overlay(dataset, request, of, sources)
+    elif dataset.Modality == "PR":
+        prove_state(dataset, request, sources)
+    elif dataset.Modality == "KO":
+        prove_selection(dataset, request, of, sources)
     else:
-        prove_report(dataset, proof.request)
+        prove_report(dataset, request)
 
 
 def prove_patient(path: Path, sources: Sources) -> None:

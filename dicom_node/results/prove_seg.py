@@ -4,74 +4,161 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
 
+import cv2
 import numpy as np
+from highdicom.io import ImageFileReader
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
+from pydicom.pixels.utils import iter_pixels, pixel_array
 
+from dicom_node.config import Encoding
 from dicom_node.errors import ProofError
 from dicom_node.findings import Segment, Segmentation
 from dicom_node.images import Frame
 from dicom_node.results.concepts import LEFT, RIGHT
 from dicom_node.results.seg import present
-from dicom_node.results.sources import Plane, Sources, plane_of
+from dicom_node.results.seg_places import CENTROID_TOLERANCE, Groups
+from dicom_node.results.sources import Plane, Sources
 
 _VOLUME_TOLERANCE = 1e-3
-_CENTROID_TOLERANCE = 0.5  # of the smallest voxel edge
+_CERTAIN = 255  # the greatest fraction
 
 
 @dataclasses.dataclass(slots=True)
 class _Sum:
-    """Pixels counted, and the sum of their places: LPS mm, or column, row, 0 where there is no frame of reference."""
+    """Pixels counted, and the sum of their places: LPS mm, or column, row, 0 where there is no frame of reference.
+
+    A fraction counts for so much of a pixel.
+    """
 
     pixels: int = 0
     places: NDArray[np.float64] = dataclasses.field(default_factory=lambda: np.zeros(3))
 
-    def add(self, mask: NDArray[np.bool_], plane: Plane | None) -> None:
-        count = int(np.count_nonzero(mask))
-        if count:
-            row = float(mask.sum(axis=1) @ np.arange(mask.shape[0])) / count
-            column = float(mask.sum(axis=0) @ np.arange(mask.shape[1])) / count
-            self.pixels += count
-            self.places += count * (np.array([column, row, 0.0]) if plane is None else plane.point(row, column))
+    def add(self, moment: _Moment, plane: Plane | None) -> None:
+        if moment.pixels:
+            here = np.array([moment.column, moment.row, 0.0])
+            self.pixels += moment.pixels
+            self.places += moment.pixels * (here if plane is None else plane.point(moment.row, moment.column))
 
     @property
     def centroid(self) -> NDArray[np.float64]:
         return self.places / self.pixels
 
 
-def prove_segmentation(dataset: Dataset, segmentation: Segmentation, sources: Sources) -> None:
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Moment:
+    """How many pixels one plane marks, and where their middle lies."""
+
+    pixels: int
+    row: float
+    column: float
+
+
+def _moment(values: NDArray[np.uint8]) -> _Moment:
+    column, row, width, height = cv2.boundingRect(values)
+    sums = cv2.moments(np.ascontiguousarray(values[row : row + height, column : column + width]))
+    pixels = round(sums["m00"])
+    return _Moment(pixels, row + sums["m01"] / max(pixels, 1), column + sums["m10"] / max(pixels, 1))
+
+
+@dataclasses.dataclass(slots=True)
+class _Compared:
+    """One segment as written and as found."""
+
+    written: _Sum = dataclasses.field(default_factory=_Sum)
+    found: _Sum = dataclasses.field(default_factory=_Sum)
+    common: int = 0
+
+    def add(self, written: NDArray[np.uint8], found: NDArray[np.uint8], planes: tuple[Plane | None, ...]) -> None:
+        """Take in a plane; `planes` are where it was written and where it was found."""
+        moment = _moment(found)
+        self.found.add(moment, planes[1])
+        if np.array_equal(written, found):
+            self.common += moment.pixels
+            self.written.add(moment, planes[0])
+        else:
+            self.common += int(np.minimum(written, found).sum(dtype=np.int64))
+            self.written.add(_moment(written), planes[0])
+
+    @property
+    def dice(self) -> float:
+        return 2 * self.common / max(self.written.pixels + self.found.pixels, 1)
+
+
+def prove_segmentation(path: Path, segmentation: Segmentation, encoding: Encoding, sources: Sources) -> None:
     """Check names, voxels, place, volume and sides.
 
     Raises:
         ProofError: naming what differs.
     """
-    uid, segments = dataset.SOPInstanceUID, present(segmentation)
-    _prove_names(dataset, segments)
-    _prove_space(dataset, sources)
-    written = {number: _Sum() for number in range(1, len(segments) + 1)}
-    found = {number: _Sum() for number in written}
-    common = dict.fromkeys(written, 0)
-    for number, k, mask, plane in _frames(dataset, sources):
-        common[number] += int(np.count_nonzero(mask & (segmentation.labels[k] == segments[number - 1].label)))
-        written[number].add(mask, plane)
-    for k, labels in enumerate(segmentation.labels):
-        plane = None if sources.planes is None else sources.planes[k]
-        for number, segment in enumerate(segments, 1):
-            found[number].add(labels == segment.label, plane)
-    for number, segment in enumerate(segments, 1):
-        where = f"{uid}: segment {segment.name}"
-        dice = 2 * common[number] / (written[number].pixels + found[number].pixels)
-        if dice != 1.0:
-            raise ProofError(f"{where}: Dice with what was found is {dice:.6f}, not 1")
-        _prove_centroid(where, written[number], found[number], sources)
+    segments = present(segmentation)
+    with ImageFileReader(path) as reader:
+        dataset = reader.metadata
+        _prove_names(dataset, segments)
+        _prove_type(dataset, segmentation, encoding)
+        _prove_space(dataset, sources)
+        compared = _compared(reader, segmentation, segments, sources)
+    for segment, one in zip(segments, compared, strict=True):
+        where = f"{path.stem}: segment {segment.name}"
+        if one.dice != 1.0:
+            raise ProofError(f"{where}: Dice with what was found is {one.dice:.6f}, not 1")
+        _prove_centroid(where, one, sources)
     _prove_volume(dataset, sources)
-    _prove_sides(uid, segments, {n: one.centroid for n, one in found.items()}, sources)
+    _prove_sides(path.stem, segments, [one.found.centroid for one in compared], sources)
+
+
+def _compared(
+    reader: ImageFileReader, segmentation: Segmentation, segments: Sequence[Segment], sources: Sources
+) -> list[_Compared]:
+    wanted = _Wanted(segmentation, segments, str(reader.metadata.SegmentationType))
+    compared = [_Compared() for _ in segments]
+    seen = set()
+    for number, k, values, plane in _frames(reader, sources):
+        seen.add((number, k))
+        compared[number - 1].add(values, wanted.of(number, k), (plane, _source_plane(sources, k)))
+    for number, k in wanted.marked() - seen:  # found, and written nowhere
+        nothing = np.zeros(segmentation.labels.shape[1:], dtype=np.uint8)
+        compared[number - 1].add(nothing, wanted.of(number, k), (None, _source_plane(sources, k)))
+    return compared
+
+
+class _Wanted:
+    """What was found, as a frame of one segment on one slice should show it."""
+
+    def __init__(self, segmentation: Segmentation, segments: Sequence[Segment], seg_type: str) -> None:
+        self._labels = segmentation.labels
+        self._segments = segments
+        self._scale = np.uint8(_CERTAIN if seg_type == "FRACTIONAL" else 1)
+        self._fractions = None
+        if seg_type == "FRACTIONAL" and segmentation.probabilities is not None:
+            self._fractions = [segmentation.probabilities[segmentation.segments.index(one)] for one in segments]
+
+    def of(self, number: int, k: int) -> NDArray[np.uint8]:
+        if self._fractions is not None:
+            return np.asarray(self._fractions[number - 1][k], dtype=np.uint8)
+        marked = self._labels[k] == self._segments[number - 1].label
+        return np.asarray(marked.view(np.uint8) * self._scale)
+
+    def marked(self) -> set[tuple[int, int]]:
+        """Return the segment number and slice of every plane that marks anything."""
+        numbers = {one.label: number for number, one in enumerate(self._segments, 1)}
+        if self._fractions is not None:
+            by_number = enumerate(self._fractions, 1)
+            return {(number, k) for number, planes in by_number for k in range(len(planes)) if planes[k].any()}
+        return {
+            (numbers[int(label)], k)
+            for k, labels in enumerate(self._labels)
+            for label in np.flatnonzero(np.bincount(labels.ravel()))
+            if label
+        }
 
 
 def _prove_names(dataset: Dataset, segments: tuple[Segment, ...]) -> None:
-    written = [_name(item) for item in dataset.SegmentSequence]
+    written = [_name(item) for item in dataset.SegmentSequence if item.SegmentNumber]  # 0 is a map's background
     wanted = [
         (n, one.name, one.type.value, one.category.value, one.laterality.value if one.laterality else None)
         for n, one in enumerate(segments, 1)
@@ -88,6 +175,16 @@ def _name(item: Dataset) -> tuple[int, str, str, str, str | None]:
     return int(item.SegmentNumber), item.SegmentLabel, kind.CodeValue, category, side
 
 
+def _prove_type(dataset: Dataset, segmentation: Segmentation, encoding: Encoding) -> None:
+    written = [dataset.SegmentationType]
+    wanted: list[Any] = [encoding.seg_type]
+    if encoding.seg_type == "FRACTIONAL":
+        written += [dataset.SegmentationFractionalType, dataset.MaximumFractionalValue]
+        wanted += ["OCCUPANCY" if segmentation.probabilities is None else "PROBABILITY", _CERTAIN]
+    if written != wanted:
+        raise ProofError(f"{dataset.SOPInstanceUID}: its values are {written}, wanted were {wanted}")
+
+
 def _prove_space(dataset: Dataset, sources: Sources) -> None:
     written = dataset.get("FrameOfReferenceUID")
     wanted = None if sources.planes is None else sources.first.FrameOfReferenceUID
@@ -95,51 +192,55 @@ def _prove_space(dataset: Dataset, sources: Sources) -> None:
         raise ProofError(f"{dataset.SOPInstanceUID}: its frame of reference is {written}, the source's {wanted}")
 
 
-def _frames(dataset: Dataset, sources: Sources) -> Iterator[tuple[int, int, NDArray[np.bool_], Plane | None]]:
-    """Yield each frame's segment number, the index of the source frame at its place, its pixels and its plane."""
-    pixels = dataset.pixel_array.reshape(-1, dataset.Rows, dataset.Columns)
-    seen = set()
-    for n, groups in enumerate(dataset.PerFrameFunctionalGroupsSequence, 1):
+def _frames(reader: ImageFileReader, sources: Sources) -> Iterator[tuple[int, int, NDArray[np.uint8], Plane | None]]:
+    """Yield the segment's number, the index of the source frame there, values and plane of each segment and frame."""
+    dataset, seen = reader.metadata, set()
+    groups = Groups(dataset, sources)
+    for n, (item, pixels) in enumerate(zip(dataset.PerFrameFunctionalGroupsSequence, _pixels(reader), strict=True), 1):
         where = f"{dataset.SOPInstanceUID}: frame {n}"
-        plane = None if sources.planes is None else plane_of(dataset, n)
-        number = _segment_number(dataset, groups)
-        k = _source_index(where, plane, sources)
-        if (number, k) in seen:
-            raise ProofError(f"{where}: a second frame of segment {number} in one place")
-        seen.add((number, k))
-        _prove_citation(where, groups, sources.stack.frames[k])
-        yield number, k, pixels[n - 1].astype(bool), plane
+        k, plane = groups.place(where, item)
+        _prove_citation(where, groups.cited(item), sources.stack.frames[k])
+        for number, values in _segments_of(pixels, groups.number(item)):
+            if (number, k) in seen:
+                raise ProofError(f"{where}: a second frame of segment {number} in one place")
+            seen.add((number, k))
+            yield number, k, values, plane
 
 
-def _segment_number(dataset: Dataset, groups: Dataset) -> int:
-    holders = (groups, dataset.SharedFunctionalGroupsSequence[0])
-    holder = next(one for one in holders if "SegmentIdentificationSequence" in one)
-    return int(holder.SegmentIdentificationSequence[0].ReferencedSegmentNumber)
+def _pixels(reader: ImageFileReader) -> Iterator[NDArray[Any]]:
+    """Yield the frames as stored; such of bits that end inside a byte are only read all together."""
+    dataset = reader.metadata
+    if reader.transfer_syntax_uid.is_encapsulated:
+        yield from map(reader.read_frame, range(int(dataset.NumberOfFrames)))
+    elif dataset.BitsAllocated == 1 and dataset.Rows * dataset.Columns % 8:
+        yield from pixel_array(reader.filename).reshape(-1, dataset.Rows, dataset.Columns)
+    else:
+        yield from iter_pixels(reader.filename)
 
 
-def _source_index(where: str, plane: Plane | None, sources: Sources) -> int:
-    if sources.planes is None:
-        return 0
-    if plane is None:
-        raise ProofError(f"{where}: has no plane")
-    distances = np.linalg.norm(sources.positions - plane.position, axis=1)
-    k = int(np.argmin(distances))
-    if distances[k] > _CENTROID_TOLERANCE * sources.smallest_edge_mm:
-        raise ProofError(f"{where}: lies {distances[k]:.3f} mm from the nearest source frame")
-    return k
+def _segments_of(pixels: NDArray[Any], number: int) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+    """Yield one frame's segment, or each that a label map's frame marks."""
+    if number:
+        yield number, pixels.astype(np.uint8, copy=False)
+        return
+    for one in np.flatnonzero(np.bincount(pixels.ravel())):
+        if one:
+            yield int(one), (pixels == one).view(np.uint8)
 
 
-def _prove_citation(where: str, groups: Dataset, frame: Frame) -> None:
-    cited = groups.DerivationImageSequence[0].SourceImageSequence[0]
-    written = (cited.ReferencedSOPInstanceUID, cited.get("ReferencedFrameNumber"))
-    if written != (frame.sop_instance_uid, frame.number):
-        raise ProofError(f"{where}: cites {written}, lies on {(frame.sop_instance_uid, frame.number)}")
+def _prove_citation(where: str, cited: tuple[str, int | None], frame: Frame) -> None:
+    if cited != (frame.sop_instance_uid, frame.number):
+        raise ProofError(f"{where}: cites {cited}, lies on {(frame.sop_instance_uid, frame.number)}")
 
 
-def _prove_centroid(where: str, written: _Sum, found: _Sum, sources: Sources) -> None:
+def _source_plane(sources: Sources, k: int) -> Plane | None:
+    return None if sources.planes is None else sources.planes[k]
+
+
+def _prove_centroid(where: str, one: _Compared, sources: Sources) -> None:
     edge, unit = (1.0, "pixels") if sources.planes is None else (sources.smallest_edge_mm, "mm")
-    distance = float(np.linalg.norm(written.centroid - found.centroid))
-    if distance > _CENTROID_TOLERANCE * edge:
+    distance = float(np.linalg.norm(one.written.centroid - one.found.centroid))
+    if distance > CENTROID_TOLERANCE * edge:
         raise ProofError(f"{where}: its centroid lies {distance:.3f} {unit} from what was found")
 
 
@@ -158,10 +259,10 @@ def _prove_volume(dataset: Dataset, sources: Sources) -> None:
 
 
 def _prove_sides(
-    uid: str, segments: tuple[Segment, ...], centroids: dict[int, NDArray[np.float64]], sources: Sources
+    uid: str, segments: tuple[Segment, ...], centroids: Sequence[NDArray[np.float64]], sources: Sources
 ) -> None:
     """Check that of two segments of one kind the left one lies to the patient's left."""
-    sided = [(one, centroids[n]) for n, one in enumerate(segments, 1)]
+    sided = list(zip(segments, centroids, strict=True))
     lefts = [pair for pair in sided if _side(pair[0]) == LEFT]
     rights = [pair for pair in sided if _side(pair[0]) == RIGHT]
     if not lefts and not rights:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import importlib.metadata
 
@@ -15,7 +16,7 @@ from highdicom.sr import (
 from pydicom.charset import convert_encodings
 from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
-from pydicom.uid import UID, ExplicitVRLittleEndian
+from pydicom.uid import UID
 from pydicom.valuerep import CUSTOMIZABLE_CHARSET_VR
 
 from dicom_node.config import OutputKind
@@ -24,11 +25,31 @@ from dicom_node.results.concepts import AI_FAMILY, PROCESSING_EQUIPMENT, concept
 from dicom_node.results.patient import stamp
 from dicom_node.results.request import Request
 from dicom_node.results.sources import Sources
+from dicom_node.results.writing import Made
 from dicom_node.uids import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_NAME
 
 MANUFACTURER = "dicom-node"
-SERIES_NUMBERS: dict[OutputKind, int] = {"SEG": 9001, "SR": 9002, "SC": 9003}
-_SAYS: dict[OutputKind, str] = {"SEG": "segmentation", "SR": "findings", "SC": "altered image"}
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Series:
+    """What each kind of result's series is called; each kind has one of its own."""
+
+    number: int
+    says: str
+
+
+SERIES: dict[str, Series] = {
+    "SEG": Series(9001, "segmentation"),
+    "SR": Series(9002, "findings"),
+    "SC": Series(9003, "altered image"),
+    "KO": Series(9004, "key images"),
+    "PR": Series(9005, "outlines"),
+    "overlay": Series(9006, "overlay"),
+    "rejection": Series(9007, "rejection of what was replaced"),
+}
+"""By kind, or by the name that an object's `Made` gives."""
+
 _LO = 64  # characters in a Long String (PS3.5 6.2)
 
 
@@ -37,11 +58,21 @@ def software_versions(request: Request) -> list[str]:
     return [importlib.metadata.version("dicom-node"), f"{request.findings.pipeline} {request.findings.version}"]
 
 
-def series_description(request: Request, kind: OutputKind) -> str:
+def series_description(request: Request, says: str) -> str:
     """Return "AI", the pipeline's title and the kind, within a Long String."""
-    says = _SAYS[kind]
     title = request.title.replace("\\", "/")
     return f"AI {title[: _LO - len(says) - 4]} {says}"
+
+
+def content_label(request: Request) -> str:
+    """Return a Code String for a content label (PS3.3 10.12)."""
+    return "".join(one if one.isascii() and one.isalnum() else "_" for one in request.findings.pipeline.upper())[:16]
+
+
+def content_description(request: Request) -> str:
+    """Return who made the content, and whether it replaces what was made before."""
+    again = "; replaces the run before" if request.is_again else ""
+    return f"AI {request.findings.pipeline} {request.findings.version}"[: _LO - len(again)] + again
 
 
 def parameters(request: Request) -> dict[str, str]:
@@ -66,6 +97,11 @@ def report_algorithm(request: Request) -> AlgorithmIdentification:
 
 
 def observer(request: Request) -> ObservationContext:
+    """Return the device that observed, as the only observer (PS3.16 TID 1001)."""
+    return ObservationContext(observer_device_context=device_context(request))
+
+
+def device_context(request: Request) -> ObserverContext:
     """Return the device that observed (PS3.16 TID 1004)."""
     device = DeviceObserverIdentifyingAttributes(
         uid=request.device_uid,
@@ -73,8 +109,7 @@ def observer(request: Request) -> ObservationContext:
         manufacturer_name=MANUFACTURER,
         model_name=request.findings.pipeline,
     )
-    role = concept(Code("121007", "DCM", "Device"))
-    return ObservationContext(observer_device_context=ObserverContext(role, device))
+    return ObserverContext(concept(Code("121007", "DCM", "Device")), device)
 
 
 def contributing_equipment(request: Request, at: datetime.datetime) -> Dataset:
@@ -93,32 +128,35 @@ def contributing_equipment(request: Request, at: datetime.datetime) -> Dataset:
     return item
 
 
-def finished(
-    encoded: Dataset, request: Request, kind: OutputKind, sources: Sources
-) -> tuple[FileDataset, tuple[str, ...]]:
+def finished(made: Made, request: Request, kind: OutputKind, sources: Sources) -> tuple[FileDataset, tuple[str, ...]]:
     """Return a plain file of an encoded object with all that the kinds share, and the completed keywords.
 
     The encoder saw no patient: the source's own bytes replace what it wrote.
     """
     result = Dataset()
-    result.update({element.tag: element for element in encoded})
-    _describe(result, request, kind, _local(request.at, sources))
+    result.update({element.tag: element for element in made.dataset})
+    _describe(result, request, kind, made)
+    _date(result, _local(request.at, sources), kind)
+    result.ContributingEquipmentSequence = [contributing_equipment(request, _local(request.at, sources))]
     _keep_to(result, sources.first.get("SpecificCharacterSet"))
     completed = stamp(result, sources.identity)
-    return FileDataset("", result, file_meta=_file_meta(result), preamble=b"\0" * 128), completed
+    return FileDataset("", result, file_meta=_file_meta(result, made.syntax), preamble=b"\0" * 128), completed
 
 
-def _describe(result: Dataset, request: Request, kind: OutputKind, at: datetime.datetime) -> None:
-    result.SeriesInstanceUID = request.uid("series", kind)
-    result.SeriesNumber = SERIES_NUMBERS[kind]
-    result.SeriesDescription = series_description(request, kind)
+def _describe(result: Dataset, request: Request, kind: OutputKind, made: Made) -> None:
+    series = SERIES[made.series or kind]
+    result.SeriesInstanceUID = request.uid("series", kind, detail=made.series)
+    result.SeriesNumber = series.number
+    result.SeriesDescription = series_description(request, series.says)
     result.Manufacturer = MANUFACTURER
     result.ManufacturerModelName = MANUFACTURER
     result.SoftwareVersions = software_versions(request)
     result.DeviceSerialNumber = request.device_uid.removeprefix("2.25.")
     result.ContentQualification = "RESEARCH"  # PS3.3 C.8.13.2.1.1: no one has approved this for diagnosis
-    result.ContributingEquipmentSequence = [contributing_equipment(request, at)]
-    for name in ("Series", "Content", "InstanceCreation"):
+
+
+def _date(result: Dataset, at: datetime.datetime, kind: OutputKind) -> None:
+    for name in ("Series", "Content", "InstanceCreation", *(["PresentationCreation"] if kind == "PR" else [])):
         setattr(result, f"{name}Date", f"{at:%Y%m%d}")
         setattr(result, f"{name}Time", f"{at:%H%M%S.%f}")
 
@@ -148,12 +186,12 @@ def _has(character: str, encodings: list[str]) -> bool:
     return any(character.encode(encoding, "ignore") for encoding in encodings)
 
 
-def _file_meta(result: Dataset) -> FileMetaDataset:
+def _file_meta(result: Dataset, syntax: UID) -> FileMetaDataset:
     meta = FileMetaDataset()
     meta.FileMetaInformationVersion = b"\0\1"
     meta.MediaStorageSOPClassUID = result.SOPClassUID
     meta.MediaStorageSOPInstanceUID = result.SOPInstanceUID
-    meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    meta.TransferSyntaxUID = syntax
     meta.ImplementationClassUID = UID(IMPLEMENTATION_CLASS_UID)
     meta.ImplementationVersionName = IMPLEMENTATION_NAME
     return meta

@@ -7,7 +7,7 @@ import json
 from datetime import datetime
 from pathlib import Path
 
-from dicom_node.config import OutputKind
+from dicom_node.config import Encoding, OutputKind
 from dicom_node.findings import Findings
 from dicom_node.images import Stack
 from dicom_node.uids import derived_uid, digest
@@ -32,7 +32,7 @@ class Request:
     at: datetime  # when the run was made, with its time zone; the only time that enters the objects
     title: str  # the pipeline's, for people
     run_number: int = 0  # raised by a forced re-run
-    empty_frames: bool = False  # whether a SEG keeps frames without any marked pixel
+    encoding: Encoding = dataclasses.field(default_factory=Encoding)
     replaces: Reference | None = None  # the SR of the run that this one replaces
 
     def __post_init__(self) -> None:
@@ -55,9 +55,19 @@ class Request:
         weights = sorted(self.findings.weights.values())
         return derived_uid("device", *(weights or (self.findings.pipeline, self.findings.version)))
 
-    def uid(self, role: str, kind: str, index: int = 0) -> str:
-        """Derive a UID of this run: `role` is "result", "series" or another thing that needs one."""
-        return derived_uid(role, *self._parts(), kind, str(index), str(self.run_number))
+    @property
+    def is_again(self) -> bool:
+        """Say whether this run replaces another."""
+        return bool(self.run_number or self.replaces)
+
+    def uid(self, role: str, kind: OutputKind, index: int = 0, detail: str = "") -> str:
+        """Derive a UID of this run: `role` is "result", "series" or another thing that needs one.
+
+        Two encodings of one result are two objects, since one UID never names two byte streams; what a peer wants of
+        one kind does not change the UIDs of the others.
+        """
+        parts = [*self._parts(), *self._encoded(kind), kind, str(index), str(self.run_number)]
+        return derived_uid(role, *parts, *([detail] if detail else []))
 
     def tracking_uid(self, name: str) -> str:
         """Derive the UID of one finding, which a re-run or a newer version keeps (PS3.3 C.8.20.2)."""
@@ -72,9 +82,23 @@ class Request:
     def _parts(self) -> list[str]:
         found = self.findings
         parts = ["sources", *self._source_names(), "with", found.pipeline, found.version]
-        parts += [*sorted(found.weights.values()), self.settings_text]
-        # two encodings of one result are two objects, since one UID never names two byte streams
-        return [*parts, "empty frames"] if self.empty_frames else parts
+        return [*parts, *sorted(found.weights.values()), self.settings_text]
+
+    def _encoded(self, kind: OutputKind) -> list[str]:
+        """Return what of the encoding differs from the usual and enters a kind; reports cite SEGs, so theirs enters."""
+        plain = Encoding()
+        changed = {name for name in Encoding.model_fields if getattr(self.encoding, name) != getattr(plain, name)}
+        return [f"{name}={getattr(self.encoding, name)}" for name in sorted(changed & _ENTERS[kind])]
+
+
+_SEG = frozenset({"seg_type", "seg_compression", "empty_frames"})
+_ENTERS: dict[OutputKind, frozenset[str]] = {
+    "SEG": _SEG,
+    "SR": _SEG | {"sr_class"},
+    "SC": frozenset({"sc_modality"}),
+    "KO": frozenset(),
+    "PR": frozenset(),
+}
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

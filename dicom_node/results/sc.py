@@ -3,29 +3,27 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterable
 
 import numpy as np
+from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 from pydicom.filewriter import correct_ambiguous_vr
 from pydicom.uid import SecondaryCaptureImageStorage
+from pydicom.valuerep import VR
 
 from dicom_node.errors import ProofError
 from dicom_node.findings import ErasedImage
 from dicom_node.results.concepts import PIXEL_MASK, PROCESSED_FROM, concept
+from dicom_node.results.grey import MODALITY, VOI
 from dicom_node.results.request import Request
-from dicom_node.results.sources import Sources
+from dicom_node.results.sources import Sources, referred
 
 IMAGE_PIXEL = (
     *("SamplesPerPixel", "PhotometricInterpretation", "Rows", "Columns", "PixelAspectRatio"),
     *("BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation", "PixelPaddingValue", "PixelPaddingRangeLimit"),
 )
 """The Image Pixel module (PS3.3 C.7.6.3), less what is worked out from the pixels themselves."""
-
-GREY_SCALE = (
-    *("RescaleIntercept", "RescaleSlope", "RescaleType", "ModalityLUTSequence"),
-    *("WindowCenter", "WindowWidth", "WindowCenterWidthExplanation", "VOILUTFunction", "VOILUTSequence"),
-)
-"""The Modality LUT and VOI LUT modules (PS3.3 C.11.1, C.11.2)."""
 
 SIDES = (
     *("BodyPartExamined", "Laterality", "ImageLaterality", "PatientOrientation", "ViewPosition"),
@@ -35,7 +33,7 @@ SIDES = (
 
 STATE = (
     *("LossyImageCompression", "LossyImageCompressionRatio", "LossyImageCompressionMethod"),
-    *("BurnedInAnnotation", "RecognizableVisualFeatures", "ImagerPixelSpacing"),
+    *("BurnedInAnnotation", "RecognizableVisualFeatures"),
 )
 SPACING = ("PixelSpacing", "PixelSpacingCalibrationType", "PixelSpacingCalibrationDescription")
 
@@ -53,7 +51,7 @@ def encode_erased(request: Request, erased: ErasedImage, index: int, sources: So
     result.SOPClassUID = SecondaryCaptureImageStorage
     result.SOPInstanceUID = request.uid("result", "SC", index)
     result.InstanceNumber = index + 1
-    result.Modality = "OT"  # no hanging protocol may take it for the original
+    result.Modality = request.encoding.sc_modality
     result.ConversionType = "WSD"
     result.ImageType = ["DERIVED", "SECONDARY"]
     result.DerivationDescription = _derivation(request, erased)
@@ -65,18 +63,33 @@ def encode_erased(request: Request, erased: ErasedImage, index: int, sources: So
 
 def described(source: Dataset) -> Dataset:
     """Return what an altered image keeps of its source: pixel description, grey scale, sides and spacing."""
-    result = Dataset()
-    keywords = (*IMAGE_PIXEL, *GREY_SCALE, *SIDES, *STATE)
-    for keyword in (*keywords, *(SPACING if source.get("PixelSpacing") else ())):
-        if keyword in source:
-            result[keyword] = copy.deepcopy(source[keyword])
+    keywords = (*IMAGE_PIXEL, *MODALITY, *VOI, *SIDES, *STATE, "ImagerPixelSpacing")
+    result = _copied(source, (*keywords, *(SPACING if source.get("PixelSpacing") else ())))
     result.setdefault("PatientOrientation", None)  # Type 2C (PS3.3 C.7.6.1)
     return correct_ambiguous_vr(result, is_little_endian=True)
 
 
+def sided(source: Dataset) -> Dataset:
+    """Return what any picture made of a source keeps of it: sides, compression, what can be recognised."""
+    return _copied(source, (*SIDES, *STATE))
+
+
+def _copied(source: Dataset, keywords: Iterable[str]) -> Dataset:
+    result = Dataset()
+    for keyword in keywords:
+        if keyword in source and not _is_empty_sequence(source[keyword]):
+            result[keyword] = copy.deepcopy(source[keyword])
+    return result
+
+
+def _is_empty_sequence(element: DataElement) -> bool:
+    """Say whether a sequence has no item, which some devices write where the item is required."""
+    return element.VR == VR.SQ and element.is_empty
+
+
 def _derivation(request: Request, erased: ErasedImage) -> str:
     found = request.findings
-    again = "; replaces the image of the run before" if request.run_number else ""
+    again = "; replaces the image of the run before" if request.is_again else ""
     return (
         f"{len(erased.boxes)} L/R mark(s) erased by inpainting ({erased.method}) by {found.pipeline} {found.version}; "
         f"not for diagnosis; see original{again}"
@@ -84,11 +97,7 @@ def _derivation(request: Request, erased: ErasedImage) -> str:
 
 
 def _source(sources: Sources) -> Dataset:
-    frame, item = sources.stack.frames[0], Dataset()
-    item.ReferencedSOPClassUID = frame.sop_class_uid
-    item.ReferencedSOPInstanceUID = frame.sop_instance_uid
-    if frame.number is not None:
-        item.ReferencedFrameNumber = frame.number
+    item = referred(sources.stack.frames[0])
     item.PurposeOfReferenceCodeSequence = [concept(PROCESSED_FROM)]
     return item
 

@@ -1,26 +1,40 @@
-"""Segmentations: one label map to one BINARY Segmentation object (PS3.3 A.51)."""
+"""Segmentations: one label map to one Segmentation object, BINARY, FRACTIONAL or LABELMAP (PS3.3 A.51, C.8.20)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import dataclasses
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from highdicom.color import CIELabColor
-from highdicom.seg import SegmentAlgorithmTypeValues, SegmentationTypeValues, SegmentDescription
-from highdicom.seg import Segmentation as SegmentationObject
-from numpy.typing import NDArray
+from highdicom.seg import SegmentAlgorithmTypeValues, SegmentDescription
+from pydicom.datadict import dictionary_description, tag_for_keyword
 from pydicom.dataset import Dataset
-from pydicom.uid import ComputedRadiographyImageStorage, CTImageStorage, ExplicitVRLittleEndian
+from pydicom.uid import UID, SegmentationStorage
 
 from dicom_node.errors import ProofError
-from dicom_node.findings import Segment, Segmentation
-from dicom_node.images import Frame
+from dicom_node.findings import Code, Segment, Segmentation
 from dicom_node.results import provenance
 from dicom_node.results.concepts import concept
-from dicom_node.results.request import Request
-from dicom_node.results.sources import Plane, Sources
+from dicom_node.results.request import Reference, Request
+from dicom_node.results.seg_frames import SegFrame, counted, dimensions, per_frame_groups, planned
+from dicom_node.results.seg_pixels import MAX_FRACTION, SYNTAXES, Planes, describe_pixels, pixel_data
+from dicom_node.results.sources import Sources, decimal
+from dicom_node.results.writing import Made, element
 
-_STAND_IN_UID = "2.25.{}"
+LABEL_MAP_STORAGE = UID("1.2.840.10008.5.1.4.1.1.66.7")
+_BACKGROUND = Code("125040", "DCM", "Background")
+_PER_FRAME = "PerFrameFunctionalGroupsSequence"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class MadeSegmentation:
+    """An encoded label map, and what others need to cite of it."""
+
+    made: Made
+    reference: Reference
+    segments: tuple[Segment, ...]  # numbered from 1
+    frames: tuple[SegFrame, ...]
 
 
 def present(segmentation: Segmentation) -> tuple[Segment, ...]:
@@ -29,113 +43,93 @@ def present(segmentation: Segmentation) -> tuple[Segment, ...]:
     Raises:
         ProofError: a label of the map has no segment.
     """
-    counts = np.zeros(0, dtype=np.int64)
-    for plane in segmentation.labels:
-        more = np.bincount(plane.ravel())
-        counts = np.pad(counts, (0, max(0, len(more) - len(counts))))
-        counts[: len(more)] += more
-    known = {segment.label for segment in segmentation.segments}
-    unknown = {int(label) for label in np.flatnonzero(counts)} - known - {0}
+    marked = set(np.flatnonzero(counted(segmentation.labels).sum(axis=0)).tolist()) - {0}
+    unknown = marked - {segment.label for segment in segmentation.segments}
     if unknown:
         raise ProofError(f"labels {sorted(unknown)} of the label map have no segment")
-    return tuple(one for one in segmentation.segments if one.label < len(counts) and counts[one.label])
+    return tuple(one for one in segmentation.segments if one.label in marked)
 
 
-def encode_segmentation(request: Request, segmentation: Segmentation, index: int, sources: Sources) -> Dataset:
+def encode_segmentation(request: Request, segmentation: Segmentation, index: int, sources: Sources) -> MadeSegmentation:
     """Encode a label map that marks at least one pixel.
 
+    FRACTIONAL holds the model's probabilities; of a model that gives none it holds occupancy, all or nothing.
+
     Raises:
-        ProofError: the label map is not on the source's grid, or several frames have no frame of reference.
+        ProofError: the label map is not on the source's grid, or several images have no frame of reference.
     """
-    _on_grid(segmentation.labels, sources)
-    segments = present(segmentation)
-    encoded = SegmentationObject(
-        source_images=_stand_ins(sources),
-        pixel_array=_numbered(segmentation.labels, segments),
-        segmentation_type=SegmentationTypeValues.BINARY,
-        segment_descriptions=[_described(request, one, number) for number, one in enumerate(segments, 1)],
-        series_instance_uid=request.uid("series", "SEG"),
-        series_number=provenance.SERIES_NUMBERS["SEG"],
-        sop_instance_uid=request.uid("result", "SEG", index),
-        instance_number=index + 1,
-        manufacturer=provenance.MANUFACTURER,
-        manufacturer_model_name=provenance.MANUFACTURER,
-        software_versions=request.findings.version,
-        device_serial_number=request.device_uid.removeprefix("2.25."),
-        content_label=_label(request.findings.pipeline),
-        content_description=_description(request),
-        content_creator_name=f"{provenance.MANUFACTURER}^",
-        transfer_syntax_uid=ExplicitVRLittleEndian,
-        omit_empty_frames=not request.empty_frames,
-    )
-    _derive_dimensions(encoded, request.uid("dimensions", "SEG", index))
-    _cite(encoded, sources)
-    _copy_sides(encoded, sources)
-    return encoded
+    _on_grid(segmentation, sources)
+    encoding, segments = request.encoding, present(segmentation)
+    frames = planned(segmentation, segments, encoding.seg_type, keep_empty=encoding.empty_frames)
+    planes = Planes(segmentation, segments, encoding.seg_type)
+    dataset = Dataset()
+    _identify(dataset, request, index)
+    _cite(dataset, sources)
+    _describe_type(dataset, request, segmentation)
+    describe_pixels(dataset, planes, frames)
+    dataset.Rows, dataset.Columns = segmentation.labels.shape[1:]
+    dataset.SegmentSequence = _descriptions(request, segments)
+    _lay_out(dataset, request.uid("dimensions", "SEG", index), request, sources)
+    sources.copy_sides(dataset)
+    if sources.planes is None:
+        dataset.PatientOrientation = sources.first.get("PatientOrientation")  # Type 2C (PS3.3 C.7.6.1)
+
+    def tail() -> Iterator[bytes]:
+        yield from element(_PER_FRAME, per_frame_groups(frames, sources))
+        yield from pixel_data(planes, frames, encoding.seg_compression)
+
+    reference = Reference(dataset.SOPClassUID, dataset.SOPInstanceUID, request.uid("series", "SEG"))
+    return MadeSegmentation(Made(dataset, tail, SYNTAXES[encoding.seg_compression]), reference, segments, frames)
 
 
-def _on_grid(labels: NDArray[np.unsignedinteger], sources: Sources) -> None:
-    wanted = (len(sources.stack.frames), sources.first.Rows, sources.first.Columns)
+def _on_grid(segmentation: Segmentation, sources: Sources) -> None:
+    labels, fractions = segmentation.labels, segmentation.probabilities
+    wanted = (len(sources.stack.frames), int(sources.first.Rows), int(sources.first.Columns))
     if labels.shape != wanted:
         raise ProofError(f"the label map is {labels.shape}, its source {wanted}")
-    if sources.planes is None and wanted[0] > 1:
+    layers = (len(segmentation.segments), *wanted)
+    if fractions is not None and (str(fractions.dtype) != "uint8" or fractions.shape != layers):
+        raise ProofError(f"the probabilities are {fractions.dtype} of {fractions.shape}, not uint8 of {layers}")
+    if sources.planes is None and len(sources.headers) > 1:
         raise ProofError(f"{wanted[0]} frames without a frame of reference cannot be segmented together")
 
 
-def _stand_ins(sources: Sources) -> list[Dataset]:
-    """Return one single-frame image per frame of the stack, numbered by its UID, for the encoder to take after.
+def _identify(dataset: Dataset, request: Request, index: int) -> None:
+    is_map = request.encoding.seg_type == "LABELMAP"
+    dataset.SOPClassUID = LABEL_MAP_STORAGE if is_map else SegmentationStorage
+    dataset.SOPInstanceUID = request.uid("result", "SEG", index)
+    dataset.Modality, dataset.InstanceNumber = "SEG", index + 1
+    dataset.ImageType = ["DERIVED", "PRIMARY"]
+    dataset.ContentLabel = provenance.content_label(request)
+    dataset.ContentDescription = provenance.content_description(request)
+    dataset.ContentCreatorName = f"{provenance.MANUFACTURER}^"
 
-    Multi-frame objects and sparse headers thus look the same to it; `_cite` puts the true references back.
-    """
-    planes = sources.planes or (None,) * len(sources.stack.frames)
-    return [_stand_in(sources, k, plane) for k, plane in enumerate(planes)]
 
-
-def _stand_in(sources: Sources, k: int, plane: Plane | None) -> Dataset:
-    first, image = sources.first, Dataset()
-    for keyword in ("PatientName", "PatientID", "PatientBirthDate", "PatientSex", "AccessionNumber"):
-        setattr(image, keyword, "")
-    for keyword in ("StudyID", "StudyDate", "StudyTime", "ReferringPhysicianName"):
-        setattr(image, keyword, "")
+def _cite(dataset: Dataset, sources: Sources) -> None:
+    """Name the source images, and say what became of their pixels before us."""
+    dataset.SourceImageSequence = list(sources.references())
+    dataset.ReferencedSeriesSequence = [sources.series_reference()]
+    dataset.LossyImageCompression = "00"
     for keyword in ("LossyImageCompression", "LossyImageCompressionRatio", "LossyImageCompressionMethod"):
-        if first.get(keyword):
-            image[keyword] = first[keyword]
-    image.StudyInstanceUID, image.SeriesInstanceUID = first.StudyInstanceUID, first.SeriesInstanceUID
-    image.Rows, image.Columns, image.Modality = first.Rows, first.Columns, first.get("Modality", "OT")
-    image.SOPInstanceUID = _STAND_IN_UID.format(k)
-    image.SOPClassUID = ComputedRadiographyImageStorage if plane is None else CTImageStorage
-    if plane is not None:
-        _place(image, sources, plane)
-    return image
+        if sources.first.get(keyword):
+            dataset[keyword] = sources.first[keyword]
 
 
-def _place(image: Dataset, sources: Sources, plane: Plane) -> None:
-    assert sources.planes is not None  # noqa: S101  # there is a plane
-    shared = sources.planes[0]
-    image.FrameOfReferenceUID = sources.first.FrameOfReferenceUID
-    image.PositionReferenceIndicator = sources.first.get("PositionReferenceIndicator", "")
-    image.ImagePositionPatient = [_ds(value) for value in plane.position]
-    image.ImageOrientationPatient = [_ds(value) for value in shared.orientation]
-    image.PixelSpacing = [_ds(value) for value in shared.spacing_mm]
-    # Type 1C where frames are samples of a volume; the distance between slices stands in for it (PS3.3 C.7.6.16.2.1)
-    thickness = shared.thickness_mm or sources.gap_mm
-    image.SliceThickness = None if thickness is None else _ds(thickness)
-    if sources.gap_mm is not None:
-        image.SpacingBetweenSlices = _ds(sources.gap_mm)  # measured: what headers state here is often wrong
+def _describe_type(dataset: Dataset, request: Request, segmentation: Segmentation) -> None:
+    dataset.SegmentationType = request.encoding.seg_type
+    dataset.SegmentsOverlap = "NO"
+    if request.encoding.seg_type == "FRACTIONAL":
+        stated = segmentation.probabilities is not None
+        dataset.SegmentationFractionalType = "PROBABILITY" if stated else "OCCUPANCY"
+        dataset.MaximumFractionalValue = MAX_FRACTION
+        dataset.SegmentsOverlap = "UNDEFINED" if stated else "NO"
+    if request.encoding.seg_type == "LABELMAP":
+        dataset.add_new("PixelPaddingValue", "US", 0)  # the background
 
 
-def _ds(value: float) -> str:
-    """Write a number in the 16 characters of a Decimal String."""
-    return next(text for digits in range(16, 0, -1) if len(text := f"{value:.{digits}g}") <= 16)
-
-
-def _numbered(labels: NDArray[np.unsignedinteger], segments: tuple[Segment, ...]) -> NDArray[np.uint8]:
-    """Turn labels into segment numbers, which count from 1 without a gap (PS3.3 C.8.20.2)."""
-    table = np.zeros(max(one.label for one in segments) + 1, dtype=np.uint8)
-    for number, one in enumerate(segments, 1):
-        table[one.label] = number
-    numbered: NDArray[np.uint8] = table[labels]
-    return numbered
+def _descriptions(request: Request, segments: Sequence[Segment]) -> list[Dataset]:
+    described: list[Dataset] = [_described(request, one, number) for number, one in enumerate(segments, 1)]
+    return [_background(request), *described] if request.encoding.seg_type == "LABELMAP" else described
 
 
 def _described(request: Request, segment: Segment, number: int) -> SegmentDescription:
@@ -156,58 +150,43 @@ def _described(request: Request, segment: Segment, number: int) -> SegmentDescri
     return description
 
 
-def _label(pipeline: str) -> str:
-    """Return a Code String for a content label (PS3.3 10.12)."""
-    return "".join(one if one.isascii() and one.isalnum() else "_" for one in pipeline.upper())[:16]
+def _background(request: Request) -> Dataset:
+    """Return the description of number 0 in a label map."""
+    item = Dataset()
+    item.SegmentNumber, item.SegmentLabel = 0, "Background"
+    item.SegmentedPropertyCategoryCodeSequence = [concept(_BACKGROUND)]
+    item.SegmentedPropertyTypeCodeSequence = [concept(_BACKGROUND)]
+    item.SegmentAlgorithmType, item.SegmentAlgorithmName = "AUTOMATIC", request.findings.pipeline
+    item.SegmentationAlgorithmIdentificationSequence = provenance.segment_algorithm(request)
+    item.RecommendedDisplayCIELabValue = list(CIELabColor.from_rgb(0, 0, 0).value)
+    return item
 
 
-def _description(request: Request) -> str:
-    again = "; replaces the run before" if request.run_number else ""
-    return f"AI {request.findings.pipeline} {request.findings.version}"[: 64 - len(again)] + again
-
-
-def _derive_dimensions(encoded: Dataset, uid: str) -> None:
-    """Replace the random UID of the dimensions by one that the same request gives again."""
-    for item in (*encoded.DimensionOrganizationSequence, *encoded.DimensionIndexSequence):
-        item.DimensionOrganizationUID = uid
-
-
-def _cite(encoded: Dataset, sources: Sources) -> None:
-    """Put the true instances, with their frame numbers, where the stand-ins are cited."""
-    cited = {
-        id(source): source  # the encoder lets frames of several segments share one item
-        for groups in encoded.PerFrameFunctionalGroupsSequence
-        for derivation in groups.get("DerivationImageSequence", ())
-        for source in derivation.SourceImageSequence
-    }
-    for source in cited.values():
-        k = int(source.ReferencedSOPInstanceUID.rsplit(".", 1)[1])
-        _refer(source, sources.stack.frames[k])
-    instances = list(_instances(sources))
-    encoded.SourceImageSequence = list(_instances(sources))
-    for series in encoded.ReferencedSeriesSequence:
-        series.ReferencedInstanceSequence = instances
-
-
-def _refer(item: Dataset, frame: Frame) -> None:
-    item.ReferencedSOPClassUID = frame.sop_class_uid
-    item.ReferencedSOPInstanceUID = frame.sop_instance_uid
-    if frame.number is not None:
-        item.ReferencedFrameNumber = frame.number
-
-
-def _instances(sources: Sources) -> Iterable[Dataset]:
-    for uid, header in sources.headers.items():
-        item = Dataset()
-        item.ReferencedSOPClassUID = header.SOPClassUID
-        item.ReferencedSOPInstanceUID = uid
-        yield item
-
-
-def _copy_sides(encoded: Dataset, sources: Sources) -> None:
-    """Copy what the source says of sides; PatientOrientation is Type 2C where no plane says it (PS3.3 C.7.6.1)."""
-    for keyword in ("BodyPartExamined", "Laterality"):
-        if keyword in sources.first:
-            encoded[keyword] = sources.first[keyword]
+def _lay_out(dataset: Dataset, uid: str, request: Request, sources: Sources) -> None:
+    """Say where the frames lie, and how they are told apart."""
+    organization, shared = Dataset(), Dataset()
+    organization.DimensionOrganizationUID = uid
+    dataset.DimensionOrganizationSequence = [organization]
+    dataset.DimensionIndexSequence = [_index(uid, *one) for one in dimensions(request.encoding.seg_type, sources)]
+    dataset.SharedFunctionalGroupsSequence = [shared]
     if sources.planes is None:
-        encoded.PatientOrientation = sources.first.get("PatientOrientation")
+        return
+    dataset.FrameOfReferenceUID = sources.first.FrameOfReferenceUID
+    dataset.PositionReferenceIndicator = sources.first.get("PositionReferenceIndicator", "")
+    orientation, measures = Dataset(), Dataset()
+    orientation.ImageOrientationPatient = [decimal(value) for value in sources.planes[0].orientation]
+    measures.PixelSpacing = [decimal(value) for value in sources.planes[0].spacing_mm]
+    # Type 1C where frames are samples of a volume; the distance between slices stands in for it (PS3.3 C.7.6.16.2.1)
+    thickness = sources.planes[0].thickness_mm or sources.gap_mm
+    measures.SliceThickness = None if thickness is None else decimal(thickness)
+    if sources.gap_mm is not None:
+        measures.SpacingBetweenSlices = decimal(sources.gap_mm)  # measured: what headers state here is often wrong
+    shared.PlaneOrientationSequence, shared.PixelMeasuresSequence = [orientation], [measures]
+
+
+def _index(uid: str, keyword: str, group: str) -> Dataset:
+    item = Dataset()
+    item.DimensionOrganizationUID = uid
+    item.DimensionIndexPointer, item.FunctionalGroupPointer = tag_for_keyword(keyword), tag_for_keyword(group)
+    item.DimensionDescriptionLabel = dictionary_description(keyword)
+    return item

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -15,7 +15,8 @@ from pydicom.errors import InvalidDicomError
 
 from dicom_node.errors import ObjectError
 from dicom_node.images import Frame, Stack
-from dicom_node.results.patient import PATIENT, Copied, copied, differing
+from dicom_node.results.patient import PATIENT, TYPE_2, Copied, copied, differing
+from dicom_node.results.request import Reference
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -77,6 +78,32 @@ class Sources:
         spacing = self.planes[0].spacing_mm if self.planes else (np.inf, np.inf)
         return float(min(*spacing, self.gap_mm or np.inf))
 
+    def references(self) -> Iterator[Dataset]:
+        """Yield a reference to each instance (PS3.3 10.3)."""
+        for uid, header in self.headers.items():
+            item = Dataset()
+            item.ReferencedSOPClassUID, item.ReferencedSOPInstanceUID = header.SOPClassUID, uid
+            yield item
+
+    def series_reference(self, keyword: str = "ReferencedInstanceSequence") -> Dataset:
+        """Return a reference to the series with all its instances."""
+        item = Dataset()
+        item.SeriesInstanceUID = self.first.SeriesInstanceUID
+        setattr(item, keyword, list(self.references()))
+        return item
+
+    def copy_sides(self, result: Dataset, *, say_nothing: bool = False) -> None:
+        """Copy what the source says of the body part and its side; `say_nothing` states that it says nothing.
+
+        Laterality is Type 2C where the body part may be one of a pair (PS3.3 C.7.3.1).
+        """
+        said = [keyword for keyword in ("BodyPartExamined", "Laterality", "ImageLaterality") if keyword in self.first]
+        for keyword in said:
+            if not self.first[keyword].is_empty:
+                result[keyword] = self.first[keyword]
+        if say_nothing and not any(keyword in result for keyword in (*said, "AnatomicRegionSequence")):
+            result.Laterality = None
+
     def frame_numbers(self, sop_instance_uid: str) -> list[int]:
         """Return which frames of an instance belong to the stack; none for a single-frame instance."""
         return [one.number for one in self.stack.frames if one.sop_instance_uid == sop_instance_uid and one.number]
@@ -113,15 +140,49 @@ def read_pixels(frame: Frame) -> NDArray[Any]:
     return pixels if pixels.ndim == 2 or frame.number is None else pixels[frame.number - 1]
 
 
+def referred(frame: Frame) -> Dataset:
+    """Return a reference to a frame, to be completed (PS3.3 10.3)."""
+    item = Dataset()
+    item.ReferencedSOPClassUID = frame.sop_class_uid
+    item.ReferencedSOPInstanceUID = frame.sop_instance_uid
+    if frame.number is not None:
+        item.ReferencedFrameNumber = frame.number
+    return item
+
+
+def evidence(reference: Reference, sources: Sources) -> Dataset:
+    """Return what an encoder asks of an object that it cites, of no patient: that is stamped on later."""
+    item = Dataset()
+    for keyword in TYPE_2:
+        setattr(item, keyword, "")
+    item.StudyInstanceUID, item.SeriesInstanceUID = sources.first.StudyInstanceUID, reference.series_instance_uid
+    item.SOPClassUID, item.SOPInstanceUID = reference.sop_class_uid, reference.sop_instance_uid
+    return item
+
+
+def decimal(value: float) -> str:
+    """Write a number in the 16 characters of a Decimal String (PS3.5 6.2)."""
+    return next(text for digits in range(16, 0, -1) if len(text := f"{value:.{digits}g}") <= 16)
+
+
 def plane_of(header: Dataset, number: int | None) -> Plane | None:
     """Read a frame's plane; `number` counts from 1 in a multi-frame object (PS3.3 C.7.6.16.2.3)."""
-    position = _macro(header, number, "PlanePositionSequence").get("ImagePositionPatient")
-    orientation = _macro(header, number, "PlaneOrientationSequence").get("ImageOrientationPatient")
-    measures = _macro(header, number, "PixelMeasuresSequence")
-    spacing = measures.get("PixelSpacing")
+    if number is None or "PerFrameFunctionalGroupsSequence" not in header:
+        return _plane(header, header, header)
+    return plane_in((header.PerFrameFunctionalGroupsSequence[number - 1], *header.SharedFunctionalGroupsSequence))
+
+
+def plane_in(groups: Sequence[Dataset]) -> Plane | None:
+    """Read a plane from a frame's own and the shared functional groups."""
+    names = ("PlanePositionSequence", "PlaneOrientationSequence", "PixelMeasuresSequence")
+    return _plane(*(_macro(groups, name) for name in names))
+
+
+def _plane(positioned: Dataset, oriented: Dataset, measures: Dataset) -> Plane | None:
+    position, orientation = positioned.get("ImagePositionPatient"), oriented.get("ImageOrientationPatient")
+    spacing, thickness = measures.get("PixelSpacing"), measures.get("SliceThickness")
     if not position or not orientation or not spacing:
         return None
-    thickness = measures.get("SliceThickness")
     return Plane(
         np.array(position, dtype=np.float64),
         np.array(orientation, dtype=np.float64),
@@ -130,15 +191,9 @@ def plane_of(header: Dataset, number: int | None) -> Plane | None:
     )
 
 
-def _macro(header: Dataset, number: int | None, keyword: str) -> Dataset:
-    """Return the functional group that holds for a frame, or the header itself where there are none."""
-    if number is None or "PerFrameFunctionalGroupsSequence" not in header:
-        return header
-    for groups in (header.PerFrameFunctionalGroupsSequence[number - 1], *header.SharedFunctionalGroupsSequence):
-        if groups.get(keyword):
-            macro: Dataset = groups[keyword].value[0]
-            return macro
-    return Dataset()
+def _macro(groups: Sequence[Dataset], keyword: str) -> Dataset:
+    """Return the functional group that holds, or an empty one."""
+    return next((one[keyword].value[0] for one in groups if one.get(keyword)), Dataset())
 
 
 def _read(frame: Frame) -> tuple[Dataset, Copied]:

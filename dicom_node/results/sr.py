@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from highdicom.sr import (
     CodeContentItem,
     Comprehensive3DSR,
+    ComprehensiveSR,
     ContainerContentItem,
     ContentSequence,
     ImageContentItem,
@@ -21,32 +22,34 @@ from dicom_node.findings import Classification, Code, Measurement, Remark, Segme
 from dicom_node.results import concepts, groups, provenance
 from dicom_node.results.concepts import concept
 from dicom_node.results.groups import Group, References
-from dicom_node.results.request import Request
+from dicom_node.results.request import Reference, Request
 from dicom_node.results.seg import present
-from dicom_node.results.sources import Sources
+from dicom_node.results.sources import Sources, evidence
 
+_CLASSES = {"comprehensive 3d": Comprehensive3DSR, "comprehensive": ComprehensiveSR}
 _CONTAINS = RelationshipTypeValues.CONTAINS
 _CONTEXT = RelationshipTypeValues.HAS_ACQ_CONTEXT
 
 
-def encode_report(request: Request, sources: Sources, references: References, evidence: list[Dataset]) -> Dataset:
-    """Encode everything found; `evidence` are the SEGs that the groups cite."""
+def encode_report(request: Request, sources: Sources, references: References) -> Dataset:
+    """Encode everything found; `references` say where the segments stand that the groups cite."""
     found = request.findings
     summary = _summary(request)
     body = [groups.status_group(request, summary, _comments(request, summary), sources)]
     body += [groups.classification_group(request, one, sources) for one in found.of(Classification)]
-    for one in groups.found_segments(request):
-        body += groups.segment_groups(request, one, references, sources)
+    for segment in groups.found_segments(request):
+        body += groups.segment_groups(request, segment, references, sources)
     boxes = enumerate(groups.found_boxes(request), 1)
     body += [groups.box_group(request, box, number, sources) for number, box in boxes]
-    return _document(request, sources, body, evidence, "SR")
+    cited = tuple(dict.fromkeys(one.instance for one in references.values()))
+    return _document(request, sources, body, cited)
 
 
 def encode_refused(request: Request, reason: str, sources: Sources) -> Dataset:
     """Encode that nothing was run, and why."""
     text = reason if reason.lower().startswith("not run") else f"Not run, because {reason}"
     body = [groups.status_group(request, concepts.NOT_ATTEMPTED, [text], sources)]
-    return _document(request, sources, body, [], f"SR refusal {text}")
+    return _document(request, sources, body, (), f"refusal {text}")
 
 
 def _summary(request: Request) -> Code:
@@ -68,7 +71,9 @@ def _comments(request: Request, summary: Code) -> Iterator[str]:
         yield remark.text
 
 
-def _document(request: Request, sources: Sources, body: list[Group], evidence: list[Dataset], uid_kind: str) -> Dataset:
+def _document(
+    request: Request, sources: Sources, body: list[Group], evidence: Sequence[Reference], detail: str = ""
+) -> Dataset:
     modality = str(sources.first.get("Modality", ""))
     report = MeasurementReport(
         observation_context=provenance.observer(request),
@@ -77,30 +82,26 @@ def _document(request: Request, sources: Sources, body: list[Group], evidence: l
     )
     content = report[0].ContentSequence
     content.insert(len(content) - 1, _image_library(sources, modality))  # TID 1500 row 8, before the measurements
-    return Comprehensive3DSR(
-        evidence=[*_evidence(sources), *evidence],
+    document: Dataset = _CLASSES[request.encoding.sr_class](
+        evidence=list(_evidence(sources, evidence)),
         content=report[0],
         series_instance_uid=request.uid("series", "SR"),
-        series_number=provenance.SERIES_NUMBERS["SR"],
-        sop_instance_uid=request.uid("result", uid_kind),
+        series_number=provenance.SERIES["SR"].number,
+        sop_instance_uid=request.uid("result", "SR", detail=detail),
         instance_number=1,
         manufacturer=provenance.MANUFACTURER,
         is_complete=True,
         previous_versions=_predecessors(request, sources),
     )
+    return document
 
 
-def _evidence(sources: Sources) -> Iterator[Dataset]:
-    """Return what the encoder asks of each source image; the patient is stamped on later."""
+def _evidence(sources: Sources, results: Sequence[Reference]) -> Iterator[Dataset]:
+    """Return what the encoder asks of each object that is cited; the patient is stamped on later."""
     for uid, header in sources.headers.items():
-        item = Dataset()
-        for keyword in ("PatientName", "PatientID", "PatientBirthDate", "PatientSex", "AccessionNumber"):
-            setattr(item, keyword, "")
-        for keyword in ("StudyID", "StudyDate", "StudyTime", "ReferringPhysicianName"):
-            setattr(item, keyword, "")
-        item.StudyInstanceUID, item.SeriesInstanceUID = header.StudyInstanceUID, header.SeriesInstanceUID
-        item.SOPClassUID, item.SOPInstanceUID = header.SOPClassUID, uid
-        yield item
+        yield evidence(Reference(header.SOPClassUID, uid, header.SeriesInstanceUID), sources)
+    for result in results:
+        yield evidence(result, sources)
 
 
 def _predecessors(request: Request, sources: Sources) -> list[Dataset] | None:

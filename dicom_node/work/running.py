@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping
-from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
-from zoneinfo import ZoneInfo
 
 from sqlalchemy.orm import Session
 
@@ -18,9 +16,10 @@ from dicom_node.findings import Findings, load_findings
 from dicom_node.images import Stack as Content
 from dicom_node.imaging import content_digest
 from dicom_node.infer.process import Answer
-from dicom_node.results import EncodedFile, Request, encode, encode_refusal
+from dicom_node.results import EncodedFile
 from dicom_node.uids import digest
 from dicom_node.work.ending import note
+from dicom_node.work.making import Made, Making
 
 
 class Models(Protocol):
@@ -45,6 +44,7 @@ class Running:
         self._config = config
         self._catalog = catalog
         self._models = models
+        self._making = Making(config, catalog)
 
     def infer(self, key: str) -> Answer:
         """Run the pipeline of a run's row."""
@@ -67,71 +67,48 @@ class Running:
             return
         findings = load_findings(self._findings(key))
         try:
-            files = encode(self._request(run, stack, findings), self._folder(key))
+            made = self._making.results(run, stack, findings, self._folder(key))
         except DicomNodeError as error:
             self._end(key, RunState.FAILED, str(error))
         else:
-            self._keep(key, files, findings)
+            self._keep(key, made, findings)
 
     def report_refusal(self, key: str) -> None:
         """Send an SR that says why a run was refused."""
-        run, stack = self._rows(key)
-        nothing = Findings(run.pipeline, run.version, run.weights, self._config.pipelines[run.pipeline].settings, ())
-        request = self._request(run, stack, nothing)
-        self._keep(key, (encode_refusal(request, run.reason, self._folder(key)),))
+        self._keep(key, self._making.refusals(*self._rows(key), self._folder(key)))
 
-    def _request(self, run: Run, stack: Stack, findings: Findings) -> Request:
-        section = self._config.pipelines[run.pipeline]
-        return Request(
-            findings=findings,
-            stack=Content.from_json(stack.content),
-            outputs=("SR",) if run.is_gate else section.outputs,
-            at=datetime.fromtimestamp(self._made_at(run), ZoneInfo(self._config.node.timezone)),
-            title=run.record.get("title") or run.pipeline,
-            empty_frames=any(self._config.peers[name].empty_frames for name in run.send_to),
-        )
-
-    def _keep(self, key: str, files: Iterable[EncodedFile], findings: Findings | None = None) -> None:
+    def _keep(self, key: str, made: Iterable[Made], findings: Findings | None = None) -> None:
         with self._catalog.write() as session:
             run = session.get_one(Run, key)
-            for file in files:
-                self._keep_one(session, run, file)
+            for files, peers in made:
+                for file in files:
+                    self._keep_one(session, run, file, peers)
             if findings is not None:
                 run.version, run.weights, run.state = findings.version, dict(findings.weights), RunState.DONE
                 note(session, run.stack_id, f"{run.pipeline}: done")
 
-    def _keep_one(self, session: Session, run: Run, file: EncodedFile) -> None:
-        if session.get(Result, file.sop_instance_uid) is not None:
-            return
-        now = time.time()
-        path = file.path.relative_to(self._config.storage_folder)
-        session.add(
-            Result(
-                uid=file.sop_instance_uid,
-                run_id=run.id,
-                kind=file.kind,
-                sop_class_uid=file.sop_class_uid,
-                path=str(path),
-                sha256=file.sha256,
-                shows=content_digest(file.path),
-                at=now,
+    def _keep_one(self, session: Session, run: Run, file: EncodedFile, peers: Iterable[str]) -> None:
+        now, uid = time.time(), file.sop_instance_uid
+        if session.get(Result, uid) is None:
+            session.add(
+                Result(
+                    uid=uid,
+                    run_id=run.id,
+                    kind=file.kind,
+                    sop_class_uid=file.sop_class_uid,
+                    path=str(file.path.relative_to(self._config.storage_folder)),
+                    sha256=file.sha256,
+                    shows=content_digest(file.path),
+                    at=now,
+                )
             )
-        )
-        session.flush()
-        for peer in run.send_to:
-            waiting = DeliveryState.WAITING
-            session.add(Delivery(result_uid=file.sop_instance_uid, peer=peer, state=waiting, first_at=now, next_at=now))
+            session.flush()
+        for peer in peers:
+            if session.get(Delivery, (uid, peer)) is None:
+                waiting = DeliveryState.WAITING
+                session.add(Delivery(result_uid=uid, peer=peer, state=waiting, first_at=now, next_at=now))
         if file.completed:
             run.record = {**run.record, "completed attributes": list(file.completed)}
-
-    def _made_at(self, run: Run) -> float:
-        """Return the time that a run's results carry; it lies beside them, and outlives the catalog as they do."""
-        path = self._folder(run.id) / "made-at"
-        if not path.exists():
-            part = path.with_suffix(".part")
-            part.write_text(repr(run.at))
-            part.replace(path)
-        return float(path.read_text())
 
     def _note(self, key: str, record: Mapping[str, Any]) -> None:
         with self._catalog.write() as session:

@@ -4,15 +4,20 @@ from dataclasses import replace
 from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import pytest
+from pydicom import dcmread
 
+from dicom_node.config import Encoding
 from dicom_node.errors import ObjectError
 from dicom_node.images import Stack
 from dicom_node.results.encode import encode, encode_refusal
 from dicom_node.results.request import Reference
 from tests.results import builders
 from tests.results.builders import only, request
+
+EVERY_KIND = ("SEG", "SC", "PR", "KO", "SR")
 
 
 @pytest.fixture
@@ -22,9 +27,9 @@ def ct(tmp_path: Path) -> Stack:
 
 def test_the_same_request_gives_the_same_bytes(tmp_path: Path) -> None:
     stack = builders.radiograph(tmp_path)
-    wanted = request(stack, builders.lungs(), builders.marks(), builders.erased(stack))
+    wanted = request(stack, builders.lungs(), builders.marks(), builders.erased(stack), outputs=EVERY_KIND)
     first, second = encode(wanted, tmp_path / "a"), encode(wanted, tmp_path / "b")
-    assert [one.kind for one in first] == ["SEG", "SC", "SR"]
+    assert [one.kind for one in first] == ["SEG", "SC", "SC", "PR", "KO", "SR"]
     assert [one.sha256 for one in first] == [one.sha256 for one in second]
     assert [one.sha256 for one in first] == [sha256(one.path.read_bytes()).hexdigest() for one in first]
 
@@ -40,9 +45,23 @@ def test_the_order_of_the_slices_does_not_change_the_uids(ct: Stack) -> None:
     assert request(ct).uid("result", "SEG") == request(turned).uid("result", "SEG")
 
 
-@pytest.mark.parametrize("change", [{"run_number": 1}, {"empty_frames": True}])
-def test_what_changes_the_bytes_changes_the_uid(ct: Stack, change: dict[str, int]) -> None:
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"run_number": 1},
+        {"encoding": Encoding(empty_frames=True)},
+        {"encoding": Encoding(seg_type="LABELMAP")},
+        {"encoding": Encoding(seg_compression="JPEG 2000")},
+    ],
+)
+def test_what_changes_the_bytes_changes_the_uid(ct: Stack, change: dict[str, Any]) -> None:
     assert request(ct).uid("result", "SEG") != request(ct, **change).uid("result", "SEG")
+
+
+def test_how_one_kind_is_encoded_does_not_change_the_uids_of_another(ct: Stack) -> None:
+    plain, old_peer = request(ct), request(ct, encoding=Encoding(sr_class="comprehensive", sc_modality="XC"))
+    assert plain.uid("result", "SEG") == old_peer.uid("result", "SEG")
+    assert plain.uid("result", "SR") != old_peer.uid("result", "SR")
 
 
 def test_new_weights_change_the_device_and_the_uids_but_not_the_tracking(ct: Stack) -> None:
@@ -78,9 +97,9 @@ def test_no_offset_is_stated_where_the_source_has_none(ct: Stack, tmp_path: Path
 
 def test_every_object_is_labelled_as_research_of_ours(tmp_path: Path) -> None:
     stack = builders.radiograph(tmp_path)
-    wanted = request(stack, builders.lungs(), builders.erased(stack))
-    for kind in ("SEG", "SC", "SR"):
-        made = only(encode(wanted, tmp_path / kind), kind)
+    wanted = request(stack, builders.lungs(), builders.erased(stack), outputs=EVERY_KIND)
+    for file in encode(wanted, tmp_path / "out"):
+        made = dcmread(file.path)
         equipment = made.ContributingEquipmentSequence[0]
         assert made.ContentQualification == "RESEARCH"
         assert made.SeriesDescription.startswith("AI Organs of CT")

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,12 +9,12 @@ from pydicom import FileDataset, dcmread
 from pydicom.pixels.utils import pack_bits
 
 from dicom_node.errors import ProofError
-from dicom_node.findings import Code, Measurement, Segmentation
+from dicom_node.findings import Code, Measurement
 from dicom_node.results.encode import encode
 from dicom_node.results.prove import Proof, prove
 from dicom_node.results.sources import read_sources
 from tests.results import builders
-from tests.results.builders import LEFT, RIGHT, request
+from tests.results.builders import request
 
 
 def mirror(made: FileDataset) -> None:
@@ -87,6 +86,7 @@ TAMPERED = {
 
 
 @pytest.mark.parametrize(("tamper", "problem"), TAMPERED.items(), ids=lambda one: getattr(one, "__name__", ""))
+@pytest.mark.alters
 def test_an_altered_seg_is_caught(tamper: Callable[[FileDataset], None], problem: str, tmp_path: Path) -> None:
     stack = builders.ct_series(tmp_path)
     found = builders.organs((6, 20, 24))
@@ -114,17 +114,8 @@ def test_negated_rows_turn_the_sides(tmp_path: Path) -> None:
     assert encode(request(stack, builders.organs((6, 20, 24), leftward=False)), tmp_path / "out")
 
 
-def sided_lungs() -> Segmentation:
-    """Return the lungs of a frontal radiograph whose columns grow to the patient's left."""
-    both = builders.lungs()
-    labels = both.labels.copy()
-    labels[0, :, 18:] *= 2
-    right = replace(both.segments[0], name="right lung", laterality=RIGHT)
-    return Segmentation(labels, (right, replace(right, label=2, name="left lung", laterality=LEFT)))
-
-
 def test_sides_of_a_radiograph_follow_patient_orientation(tmp_path: Path) -> None:
-    assert encode(request(builders.radiograph(tmp_path), sided_lungs()), tmp_path / "out")
+    assert encode(request(builders.radiograph(tmp_path), builders.sided_lungs()), tmp_path / "out")
 
 
 @pytest.mark.parametrize(
@@ -136,9 +127,10 @@ def test_sides_that_patient_orientation_denies_are_blocked(
 ) -> None:
     stack = builders.radiograph(tmp_path, PatientOrientation=orientation)
     with pytest.raises(ProofError, match=problem):
-        encode(request(stack, sided_lungs()), tmp_path / "out")
+        encode(request(stack, builders.sided_lungs()), tmp_path / "out")
 
 
+@pytest.mark.alters
 def test_a_mirrored_seg_of_a_radiograph_is_caught(tmp_path: Path) -> None:
     stack = builders.radiograph(tmp_path)
     wanted = request(stack, builders.lungs())
@@ -159,6 +151,7 @@ def test_pixels_altered_outside_the_boxes_block_the_image(tmp_path: Path) -> Non
     assert list((tmp_path / "out").iterdir()) == []
 
 
+@pytest.mark.alters
 def test_an_altered_window_is_caught(tmp_path: Path) -> None:
     stack = builders.radiograph(tmp_path)
     wanted = request(stack, builders.erased(stack))

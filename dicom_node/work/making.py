@@ -1,0 +1,96 @@
+"""A run's findings to objects: once for each encoding that its peers want, with what they replace."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import TypeAlias
+from zoneinfo import ZoneInfo
+
+from dicom_node.catalog import Catalog, Result, Run, Stack
+from dicom_node.config import Config, Encoding
+from dicom_node.findings import Findings
+from dicom_node.images import Stack as Content
+from dicom_node.results import EncodedFile, Reference, Request, encode, encode_refusal, encode_rejection
+from dicom_node.work.replacing import reference, replaced_results, sent_to
+
+Made: TypeAlias = tuple[Sequence[EncodedFile], Sequence[str]]
+"""Objects, and the peers that they are for."""
+
+
+class Making:
+    """Encodes for one configuration; raises what `dicom_node.results` raises."""
+
+    def __init__(self, config: Config, catalog: Catalog) -> None:
+        self._config = config
+        self._catalog = catalog
+
+    def results(self, run: Run, stack: Stack, findings: Findings, folder: Path) -> list[Made]:
+        """Encode everything found, and notes that hide what it replaces where a peer wants them."""
+        made: list[Made] = []
+        for request, peers in self._requests(run, stack, findings, folder):
+            made.append((encode(request, folder), peers))
+            made += self._rejections(run, stack, request, peers, folder)
+        return made
+
+    def refusals(self, run: Run, stack: Stack, folder: Path) -> list[Made]:
+        """Encode why a run was refused."""
+        settings = self._config.pipelines[run.pipeline].settings
+        nothing = Findings(run.pipeline, run.version, run.weights, settings, ())
+        return [
+            ((encode_refusal(request, run.reason, folder),), peers)
+            for request, peers in self._requests(run, stack, nothing, folder)
+        ]
+
+    def _requests(
+        self, run: Run, stack: Stack, findings: Findings, folder: Path
+    ) -> Iterator[tuple[Request, Sequence[str]]]:
+        section = self._config.pipelines[run.pipeline]
+        usual = Request(
+            findings=findings,
+            stack=Content.from_json(stack.content),
+            outputs=("SR",) if run.is_gate else section.outputs,
+            at=datetime.fromtimestamp(_made_at(run, folder), ZoneInfo(self._config.node.timezone)),
+            title=run.record.get("title") or run.pipeline,
+        )
+        for encoding, peers in self._encodings(run):
+            yield replace(usual, encoding=encoding, replaces=self._predecessor(run, stack, peers)), peers
+
+    def _encodings(self, run: Run) -> Sequence[tuple[Encoding, Sequence[str]]]:
+        """Return each encoding that is wanted, with the peers that want it; where there is no peer, the usual one."""
+        wanted: defaultdict[Encoding, list[str]] = defaultdict(list)
+        for peer in run.send_to:
+            wanted[self._config.peers[peer].encoding].append(peer)
+        return list(wanted.items()) or [(Encoding(), ())]
+
+    def _predecessor(self, run: Run, stack: Stack, peers: Sequence[str]) -> Reference | None:
+        """Return the report that the first of the peers has of the run before."""
+        reports = [one for one in self._replaced(run, stack, peers[:1]) if one.kind == "SR"]
+        return reference(reports[-1], self._config.storage_folder) if reports else None
+
+    def _rejections(
+        self, run: Run, stack: Stack, request: Request, peers: Sequence[str], folder: Path
+    ) -> Iterator[Made]:
+        for peer in peers:
+            reason = self._config.peers[peer].reject_replaced
+            old = [reference(one, self._config.storage_folder) for one in self._replaced(run, stack, [peer])]
+            if reason and old:
+                yield (encode_rejection(request, old, reason, folder),), [peer]
+
+    def _replaced(self, run: Run, stack: Stack, peers: Sequence[str]) -> Sequence[Result]:
+        with self._catalog.read() as session:
+            results = replaced_results(session, run, stack)
+            return [one for peer in peers for one in sent_to(session, results, peer)]
+
+
+def _made_at(run: Run, folder: Path) -> float:
+    """Return the time that a run's results carry; it lies beside them, and outlives the catalog as they do."""
+    path = folder / "made-at"
+    if not path.exists():
+        part = path.with_suffix(".part")
+        part.write_text(repr(run.at))
+        part.replace(path)
+    return float(path.read_text())
