@@ -7,11 +7,15 @@ from __future__ import annotations
 
 import logging
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
 from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer, SetEnqueueOptions, SetWorkflowID
+
+from dicom_node.work.lasting import lasting
 
 _log = logging.getLogger(__name__)
 
@@ -45,6 +49,8 @@ class Durable:
         if url.startswith("sqlite:///"):
             _use_wal(Path(url.removeprefix("sqlite:///")))
         self.executor = executor
+        self._running: set[str] = set()  # jobs, by id
+        self._idle_since: dict[str, float] = {}  # jobs that only DBOS takes for running
         config: DBOSConfig = {
             "name": _NAME,
             "system_database_url": url,
@@ -58,10 +64,11 @@ class Durable:
 
         @DBOS.workflow(name="job", max_recovery_attempts=_MAX_RECOVERIES)
         def job(kind: str, args: list[str]) -> None:
-            try:
-                bodies[kind](_step, *args)
-            except Exception as error:  # noqa: BLE001  # the job's boundary: its stack ends failed, with this reason
-                _step("failed", failed, kind, args, f"{type(error).__name__}: {error}")
+            with self._noted(str(DBOS.workflow_id)):
+                try:
+                    bodies[kind](_step, *args)
+                except Exception as error:  # noqa: BLE001  # the job's boundary: its stack ends failed, with this reason
+                    _step("failed", failed, kind, args, f"{type(error).__name__}: {error}")
 
         self._job = job
 
@@ -95,6 +102,29 @@ class Durable:
             moved += len(found)
         return moved
 
+    def revive(self, after_s: float) -> None:
+        """Put back on their queues the jobs that DBOS has taken for running here for so long, and that are not.
+
+        Such a job has ended, but its end could not be written down: the disk was full. It goes on after its last step.
+        """
+        found = DBOS.list_workflows(status="PENDING", executor_id=self.executor, load_input=False)
+        now = time.monotonic()
+        idle = {job.workflow_id: job.queue_name for job in found if job.workflow_id not in self._running}
+        self._idle_since = {job_id: self._idle_since.get(job_id, now) for job_id in idle}
+        for job_id in [one for one, since in self._idle_since.items() if now - since > after_s]:
+            _log.warning("job %s has ended unseen; it goes on", job_id)
+            DBOS.resume_workflows([job_id], queue_name=idle[job_id])
+            del self._idle_since[job_id]
+
+    @contextmanager
+    def _noted(self, job_id: str) -> Iterator[None]:
+        """Keep a job among those that run."""
+        self._running.add(job_id)
+        try:
+            yield
+        finally:
+            self._running.discard(job_id)
+
     def forget(self, before_epoch_ms: int) -> None:
         """Delete the records of jobs that ended before a time."""
         ended = DBOS.list_workflows(status=["SUCCESS", "ERROR", "CANCELLED"], load_input=False, load_output=False)
@@ -111,7 +141,8 @@ class Durable:
 
 
 def _step(name: str, function: Callable[..., Any], *args: Any) -> Any:
-    return DBOS.run_step({"name": name}, function, *args)
+    """Run a step; a full disk is waited for within it, and again where only DBOS met it, writing down the outcome."""
+    return lasting(DBOS.run_step, {"name": name}, lasting, function, *args)
 
 
 def _use_wal(path: Path) -> None:

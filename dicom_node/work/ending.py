@@ -31,7 +31,10 @@ def settle(session: Session, stack: Stack, peers: dict[str, Peer]) -> None:
     """Work out where a judged stack is, from its runs and deliveries.
 
     It is delivered once every required peer has every result. A stack that is held stays held: a person ends that.
+    The stack's row is locked first: of two that deliver at the same time, the later one sees what the other has done.
     """
+    session.flush()
+    session.refresh(stack, with_for_update=True)
     if stack.state == StackState.HELD:
         return
     runs = session.scalars(select(Run).where(Run.stack_id == stack.id)).all()

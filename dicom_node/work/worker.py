@@ -112,7 +112,8 @@ class Worker:
             return False
 
     def _reap(self, durable: Durable) -> None:
-        """Take over the jobs of work processes that have fallen silent."""
+        """Take over the jobs of work processes that have fallen silent, and our own that ended unseen."""
+        durable.revive(self._config.workers.lease_s)
         query = select(Lease).where(Lease.until < time.time(), Lease.executor.not_in([_RECONCILER, durable.executor]))
         with self._catalog.read() as session:
             dead = [lease.executor for lease in session.scalars(query).all()]

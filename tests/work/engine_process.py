@@ -5,6 +5,7 @@ The job "steps" writes a file for each of its steps; while FOLDER/stall is there
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import time
@@ -39,6 +40,18 @@ def breaks(_step: Step, *args: str) -> None:
     raise ValueError(*args)
 
 
+def _waits_for_room(marker: str) -> None:
+    (folder / "full-reached").touch()
+    if (folder / "full").exists():
+        raise OSError(errno.ENOSPC, "on purpose")
+    (folder / marker).touch()
+
+
+def writes(step: Step, *args: str) -> None:
+    """Write (file,), and fail for want of room while FOLDER/full is there."""
+    step("write", _waits_for_room, *args)
+
+
 def failed(kind: str, args: list[str], error: str) -> None:
     """Write the end of a job that raised."""
     (folder / "failed").write_text(f"{kind} {args} {error}")
@@ -46,12 +59,14 @@ def failed(kind: str, args: list[str], error: str) -> None:
 
 def main() -> None:
     """Take jobs until FOLDER/stop is there."""
-    durable = Durable(url, executor, {"steps": steps, "breaks": breaks}, failed)
+    durable = Durable(url, executor, {"steps": steps, "breaks": breaks, "writes": writes}, failed)
     durable.launch({"work": 1}, 0.1)
     if command == "enqueue":
         for number in (1, 1, 2):
             durable.enqueue(f"steps:{number}", "work", "steps", [f"job{number}"], 3 - number)
         durable.enqueue("breaks", "work", "breaks", ["on purpose"], 1)
+    if command == "write":
+        durable.enqueue("writes", "work", "writes", ["written"], 1)
     if command.startswith("take-over:"):
         (folder / "moved").write_text(str(durable.take_over(command.removeprefix("take-over:"))))
     while not (folder / "stop").exists():

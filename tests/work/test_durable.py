@@ -63,3 +63,12 @@ def test_another_process_takes_over_what_one_killed_for_good_had_begun(engine: R
     engine("b", "take-over:a")
     wait_for(tmp_path / "job1-second-b", tmp_path / "job2-second-b")
     assert (tmp_path / "moved").read_text() == "1"
+
+
+def test_a_job_waits_while_the_disk_is_full(engine: Run, tmp_path: Path) -> None:
+    (tmp_path / "full").touch()
+    engine("a", "write")
+    wait_for(tmp_path / "full-reached")
+    (tmp_path / "full").unlink()
+    wait_for(tmp_path / "written")
+    assert not (tmp_path / "failed").exists()
