@@ -23,6 +23,7 @@ from dicom_node.config import Config, Route
 from dicom_node.images import Stack as Content
 from dicom_node.routing import Candidate, Decision, Given, by_phase, decide, pick_best
 from dicom_node.work.answering import questions
+from dicom_node.work.clock import set_right
 from dicom_node.work.counting import is_complete, is_quiet, uncounted
 from dicom_node.work.delivering import unsent_deliveries
 from dicom_node.work.durable import Durable
@@ -60,6 +61,7 @@ class Reconciler:
         now = time.time()
         take_messages(self._config, self._catalog)
         with self._catalog.write() as session:
+            set_right(session, self._config, now)
             self._open_generations(session, now)
             self._pick(session, now)
             fail_without_peer(session, self._config)

@@ -18,6 +18,7 @@ from dicom_node.config import Config
 from dicom_node.errors import ConfigError
 from dicom_node.uids import digest
 from dicom_node.work.answering import Answering
+from dicom_node.work.clock import is_over
 from dicom_node.work.counting import Counting
 from dicom_node.work.delivering import Delivering
 from dicom_node.work.durable import Body, Durable
@@ -102,11 +103,12 @@ class Worker:
 
     def _leads(self, executor: str) -> bool:
         """Renew this process's lease, and say whether it is the one to reconcile."""
-        now, until = time.time(), time.time() + self._config.workers.lease_s
+        lease_s = self._config.workers.lease_s
+        now, until = time.time(), time.time() + lease_s
         with self._catalog.write() as session:
             session.merge(Lease(executor=executor, until=until))
-            leader = session.get(Lease, _RECONCILER)
-            if leader is None or leader.until < now or leader.holder == executor:
+            others = Lease.executor == _RECONCILER, Lease.holder != executor, ~is_over(Lease.until, now, lease_s)
+            if session.scalars(select(Lease).where(*others)).first() is None:
                 session.merge(Lease(executor=_RECONCILER, until=until, holder=executor))
                 return True
             return False
@@ -114,7 +116,8 @@ class Worker:
     def _reap(self, durable: Durable) -> None:
         """Take over the jobs of work processes that have fallen silent, and our own that ended unseen."""
         durable.revive(self._config.workers.lease_s)
-        query = select(Lease).where(Lease.until < time.time(), Lease.executor.not_in([_RECONCILER, durable.executor]))
+        over = is_over(Lease.until, time.time(), self._config.workers.lease_s)
+        query = select(Lease).where(over, Lease.executor.not_in([_RECONCILER, durable.executor]))
         with self._catalog.read() as session:
             dead = [lease.executor for lease in session.scalars(query).all()]
         for executor in dead:

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self, TypeAlias
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from dicom_node.catalog import Delivery
 from dicom_node.status import read_status
@@ -25,6 +25,7 @@ from tests.faults.archive import Archive
 
 Part: TypeAlias = Literal["receiver", "registrar", "worker", "supervisor", "model"]
 
+_AT_PEER = ("stored", "committed")
 _HERE = Path(__file__).parent
 _BALLAST = "ballast"
 CONFIG = """
@@ -252,6 +253,12 @@ class House:
             yield
         finally:
             ballast.unlink(missing_ok=True)
+
+    def attempts(self, peer: str) -> int:
+        """Return how often the delivery that was tried most, of those that a peer has not, was tried."""
+        query = select(func.max(Delivery.attempt)).where(Delivery.peer == peer, Delivery.state.not_in(_AT_PEER))
+        with self.node.catalog.read() as session:
+            return session.scalar(query) or 0
 
     def settled(self, instances: int) -> bool:
         """Say whether so many instances are in the catalog and nothing is on its way any more."""

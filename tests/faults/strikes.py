@@ -5,12 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from typing import TypeAlias, cast
+from typing import TypeAlias
 
 import pytest
-from sqlalchemy import func, select
 
-from dicom_node.catalog import Delivery
 from dicom_node.status import retry_deliveries
 from tests.faults import databases
 from tests.faults.archive import Mood
@@ -41,7 +39,11 @@ def peer(mood: Mood) -> Strike:
         try:
             yield
             wanted = 1 if mood == "refusing for good" else _ATTEMPTS
-            house.wait(lambda: _tried(house) >= wanted, _PEER_TRIED_S, f"{wanted} attempts at a peer that is {mood}")
+            house.wait(
+                lambda: house.attempts("archive") >= wanted,
+                _PEER_TRIED_S,
+                f"{wanted} attempts at a peer that is {mood}",
+            )
         finally:
             house.archive.set_mood("well")
         if mood == "refusing for good":
@@ -86,12 +88,6 @@ def jump(seconds: float) -> Strike:
 def _at_once(act: Callable[[], object]) -> Iterator[None]:
     act()
     yield
-
-
-def _tried(house: House) -> int:
-    query = select(func.max(Delivery.attempt)).where(Delivery.peer == "archive", Delivery.state != "stored")
-    with house.node.catalog.read() as session:
-        return cast(int, session.scalar(query) or 0)
 
 
 @contextmanager
