@@ -10,15 +10,18 @@ from types import TracebackType
 from typing import Literal, Self, TypeAlias, cast
 
 from pydicom import Dataset, dcmread
-from pynetdicom import AE, ALL_TRANSFER_SYNTAXES, AllStoragePresentationContexts, _config, evt
+from pynetdicom import AE, ALL_TRANSFER_SYNTAXES, AllStoragePresentationContexts, _config, build_role, evt
 from pynetdicom.dimse_primitives import C_STORE
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]  # made when the module is loaded
 from pynetdicom.transport import ThreadedAssociationServer
 
+from tests.faults.sending import CALLED
+
 AE_TITLE = "ARCHIVE"
 Mood: TypeAlias = Literal["well", "down", "refusing", "refusing for good", "out of resources", "aborting", "silent"]
 
-_SUCCESS, _OUT_OF_RESOURCES = 0x0000, 0xA700
+_SUCCESS, _OUT_OF_RESOURCES, _RESOURCE_LIMITATION, _NO_SUCH_OBJECT = 0x0000, 0xA700, 0x0213, 0x0112
+_COMMITMENT, _COMMITMENT_INSTANCE = "1.2.840.10008.1.20.1", "1.2.840.10008.1.20.1.1"
 _HOLD_AT_MOST_S = 120.0
 
 
@@ -31,6 +34,9 @@ class Archive:
         self.altered: list[str] = []  # SOP Instance UIDs that came again with other bytes
         self.asked = 0  # C-STORE requests
         self._mood: Mood = "well"
+        self.node_port = 0  # where commitment is reported to
+        self._committing, self._may_commit = threading.Event(), threading.Event()
+        self._may_commit.set()
         self._reached, self._go_on = threading.Event(), threading.Event()
         self._go_on.set()
         self._entity: AE | None = None
@@ -43,7 +49,7 @@ class Archive:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._go_on.set()
+        self.release()
         self._stop()
 
     def set_mood(self, mood: Mood) -> None:
@@ -67,9 +73,20 @@ class Archive:
         if not self._reached.wait(timeout_s):
             raise TimeoutError(f"nothing was sent to the archive within {timeout_s:g} s")
 
+    def hold_commitment(self) -> None:
+        """Let requests for storage commitment wait for their report."""
+        self._committing.clear()
+        self._may_commit.clear()
+
+    def wait_until_asked_to_commit(self, timeout_s: float) -> None:
+        """Wait for a request that is held; raises TimeoutError."""
+        if not self._committing.wait(timeout_s):
+            raise TimeoutError(f"the archive was not asked for commitment within {timeout_s:g} s")
+
     def release(self) -> None:
         """Answer what was held."""
         self._go_on.set()
+        self._may_commit.set()
 
     def objects(self, study_uid: str) -> list[Dataset]:
         """Return every object of a study that it holds."""
@@ -81,7 +98,8 @@ class Archive:
         entity.add_supported_context(Verification)
         for context in AllStoragePresentationContexts:
             entity.add_supported_context(str(context.abstract_syntax), ALL_TRANSFER_SYNTAXES)
-        handlers: list[evt.EventHandlerType] = [(evt.EVT_C_STORE, self._store)]
+        entity.add_supported_context(_COMMITMENT)
+        handlers: list[evt.EventHandlerType] = [(evt.EVT_C_STORE, self._store), (evt.EVT_N_ACTION, self._commit)]
         server = entity.start_server(("127.0.0.1", self.port), block=False, evt_handlers=handlers)
         self.port = int(cast(ThreadedAssociationServer, server).server_address[1])
 
@@ -105,6 +123,37 @@ class Archive:
             "refusing for good": self._abort,
             "silent": self._say_nothing,
         }
+
+    def _commit(self, event: evt.Event) -> tuple[int, None]:
+        """Take a request for commitment, and report on a new association (PS3.4 J.3.3)."""
+        self._committing.set()
+        if self._mood == "out of resources":
+            return _RESOURCE_LIMITATION, None
+        if self._mood in {"aborting", "refusing", "refusing for good"}:
+            event.assoc.abort()
+        threading.Thread(target=self._report, args=(event.action_information,), daemon=True).start()
+        return _SUCCESS, None
+
+    def _report(self, wanted: Dataset) -> None:
+        self._may_commit.wait(_HOLD_AT_MOST_S)
+        if self._mood != "well":
+            return
+        report = Dataset()
+        report.TransactionUID = wanted.TransactionUID
+        kept = [item for item in wanted.ReferencedSOPSequence if item.ReferencedSOPInstanceUID in self.kept]
+        gone = [item for item in wanted.ReferencedSOPSequence if item.ReferencedSOPInstanceUID not in self.kept]
+        for item in gone:
+            item.FailureReason = _NO_SUCH_OBJECT
+        report.ReferencedSOPSequence = kept
+        if gone:
+            report.FailedSOPSequence = gone
+        entity = AE(AE_TITLE)
+        entity.add_requested_context(_COMMITMENT)
+        role = build_role(_COMMITMENT, scp_role=True)
+        association = entity.associate("127.0.0.1", self.node_port, ae_title=CALLED, ext_neg=[role])
+        if association.is_established:
+            association.send_n_event_report(report, 2 if gone else 1, _COMMITMENT, _COMMITMENT_INSTANCE)
+            association.release()
 
     def _keep(self, event: evt.Event) -> int:
         uid = str(cast(C_STORE, event.request).AffectedSOPInstanceUID)

@@ -25,7 +25,6 @@ from tests.faults.archive import Archive
 
 Part: TypeAlias = Literal["receiver", "registrar", "worker", "supervisor", "model"]
 
-_AT_PEER = ("stored", "committed")
 _HERE = Path(__file__).parent
 _BALLAST = "ballast"
 CONFIG = """
@@ -56,6 +55,8 @@ retry_max_s = 1
 ae_title = "ARCHIVE"
 host = "127.0.0.1"
 port = {archive_port}
+commitment = "required"
+commit_timeout_h = 0.002
 timeout_s = 3
 retry_s = 0.3
 retry_max_s = 1
@@ -147,9 +148,10 @@ class House:
     def _configured(self) -> Path:
         path = self.folder / "config.toml"
         database = "".join(f'{name} = "{url}"\n' for name, url in self._databases.items())
+        self.archive.node_port = free_port()
         path.write_text(
             CONFIG.format(
-                port=free_port(),
+                port=self.archive.node_port,
                 max_study_age_days=self._max_study_age_days,
                 database=f"[database]\n{database}" if database else "",
                 orthanc_title=self.orthanc.ae_title,
@@ -255,15 +257,17 @@ class House:
             ballast.unlink(missing_ok=True)
 
     def attempts(self, peer: str) -> int:
-        """Return how often the delivery that was tried most, of those that a peer has not, was tried."""
-        query = select(func.max(Delivery.attempt)).where(Delivery.peer == peer, Delivery.state.not_in(_AT_PEER))
+        """Return how often a peer was tried or asked for one result, of those that have no end there yet, at most."""
+        query = select(func.max(Delivery.attempt + Delivery.asked))
+        query = query.where(Delivery.peer == peer, Delivery.state != "committed")
         with self.node.catalog.read() as session:
             return session.scalar(query) or 0
 
     def settled(self, instances: int) -> bool:
         """Say whether so many instances are in the catalog and nothing is on its way any more."""
         status = read_status(self.node.catalog)
-        under_way = sum(count for (_, state), count in status.deliveries.items() if state not in {"stored", "failed"})
+        ends = {("orthanc", "stored"), ("archive", "committed")}
+        under_way = sum(count for end, count in status.deliveries.items() if end not in ends and end[1] != "failed")
         return status.instances >= instances and status.unfinished == 0 and under_way == 0
 
     def has_stack(self, study_uid: str) -> bool:

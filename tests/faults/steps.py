@@ -81,6 +81,16 @@ def sending(house: House, modality: Modality) -> Iterator[None]:
     house.release()
 
 
+@contextmanager
+def awaiting_commitment(house: House, modality: Modality) -> Iterator[None]:
+    """The archive has everything and was asked for commitment; its report is yet to come."""
+    house.archive.hold_commitment()
+    modality.send_all(_REACH_S)
+    house.archive.wait_until_asked_to_commit(_REACH_S)
+    yield
+    house.release()
+
+
 def _in_model(house: House, modality: Modality, step: str) -> Iterator[None]:
     house.hold(step)
     modality.send_all(_REACH_S)
@@ -110,4 +120,5 @@ STEPS: Mapping[str, Callable[[House, Modality], AbstractContextManager[None]]] =
     "inferring": inferring,
     "encoding": encoding,
     "sending": sending,
+    "awaiting commitment": awaiting_commitment,
 }

@@ -18,7 +18,7 @@ from tests.faults.sending import Modality
 _LOCKED_S, _LOCKED_LONG_S = 2.0, 33.0  # the longer one is longer than anybody waits for a lock
 _FULL_S = 2.0
 _JUMP_S = 2 * 3600.0
-_PEER_TRIED_S = 30.0
+_PEER_TRIED_S = 60.0
 _ATTEMPTS = 2
 
 Strike: TypeAlias = Callable[[House, Modality], AbstractContextManager[None]]

@@ -113,5 +113,6 @@ def _missing(held: Mapping[str, Sequence[Dataset]], stacks: Iterable[Stack], res
 
 
 def _without_end(stacks: Sequence[Stack], deliveries: Iterable[Delivery]) -> int:
-    under_way = sum(1 for one in deliveries if one.state not in {"stored", "committed", "failed"})
+    under_way = sum(1 for one in deliveries if one.state not in {"committed", "failed"} and one.peer == "archive")
+    under_way += sum(1 for one in deliveries if one.state not in {"stored", "failed"} and one.peer == "orthanc")
     return sum(1 for stack in stacks if stack.state in UNFINISHED) + under_way + (not stacks)
