@@ -27,9 +27,9 @@ parity: $(INSTALLED)
 bench: $(INSTALLED)
 	$(BIN)/python -m benchmarks.receive $(CASES)
 
-# Each fault at each step of a series' way, once; about ten minutes.
+# Each fault at each step of a series' way, once; about ten minutes. TABLE=README.md puts what it found there.
 faults-short: $(INSTALLED)
-	$(BIN)/python -m pytest -m faults tests/faults
+	$(BIN)/python -m pytest -m faults tests/faults $(if $(TABLE),--faults-table $(TABLE))
 
 # By hand: 200 kills at random moments for each database, half an hour of load, ten thousand malformed inputs; their
 # summaries are in benchmarks/faults/.
