@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed-$(EXTRAS)
 
-.PHONY: demo test check parity bench faults-short faults soak fuzz models published
+.PHONY: demo test check parity bench bench-results faults-short faults soak fuzz models published
 demo: $(INSTALLED)
 	$(BIN)/dicom-node demo
 
@@ -26,6 +26,10 @@ parity: $(INSTALLED)
 # By hand: receiving against Orthanc and dcmtk's storescp, both on PATH; takes an hour. CASES="ct-1 mr-1" runs some.
 bench: $(INSTALLED)
 	$(BIN)/python -m benchmarks.receive $(CASES)
+
+# By hand: loading a series and encoding a SEG against SimpleITK and highdicom; takes ten minutes.
+bench-results: $(INSTALLED)
+	$(BIN)/python -m benchmarks.results
 
 # Each fault at each step of a series' way, once; about ten minutes. TABLE=README.md puts what it found there.
 faults-short: $(INSTALLED)

@@ -17,7 +17,7 @@ from dicom_node.catalog import Catalog
 from dicom_node.config import Config
 from dicom_node.errors import ConfigError, DicomNodeError
 from dicom_node.processes import set_up_log, start
-from dicom_node.worker_process import work as run_worker
+from dicom_node.work.worker_process import work as run_worker
 
 _log = logging.getLogger(__name__)
 _BOOT_S = 180.0
@@ -47,7 +47,7 @@ class Node:
     def __init__(self, config: Config) -> None:
         self._config = config
         registrar = _Part("registrar", "dicom_node.receive.registrar_process")
-        self._parts = [registrar, *_receivers(config), _Part("worker", "dicom_node.worker_process")]
+        self._parts = [registrar, *_receivers(config), _Part("worker", "dicom_node.work.worker_process")]
         self._stopped = threading.Event()
         self._wake_up, self._woken = multiprocessing.Pipe(duplex=False)
 
