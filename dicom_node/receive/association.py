@@ -195,10 +195,10 @@ _SAID_AGAIN = (
 def _cut(data: bytes, context_id: int, control: int, peer_maximum: int) -> list[bytes]:
     """Return data as P-DATA-TF PDUs of one PDV each."""
     step = max(1, (peer_maximum or MAXIMUM_PDU) - _PDV_HEAD.size)
-    parts = [data[first : first + step] for first in range(0, len(data), step)]
-    return [
-        PDU_HEAD.pack(P_DATA_TF, _PDV_HEAD.size + len(part))
-        + _PDV_HEAD.pack(_PDV_OVERHEAD + len(part), context_id, control | (_LAST if part is parts[-1] else 0))
-        + part
-        for part in parts
-    ]
+    pdus = []
+    for first in range(0, len(data), step):
+        part = data[first : first + step]
+        last = _LAST if first + step >= len(data) else 0
+        head = PDU_HEAD.pack(P_DATA_TF, _PDV_HEAD.size + len(part))
+        pdus.append(head + _PDV_HEAD.pack(_PDV_OVERHEAD + len(part), context_id, control | last) + part)
+    return pdus
