@@ -69,7 +69,7 @@ def run(config: Path, *words: str) -> subprocess.CompletedProcess[str]:
 def test_check_passes_where_everything_is_right(tmp_path: Path, pacs: SmallPacs) -> None:
     done = run(configured(tmp_path, pacs.port), "check")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "answers C-ECHO" in done.stdout
+    assert f"SMALLPACS at 127.0.0.1:{pacs.port} answers" in done.stdout
     assert "weights are the catalogue's" in done.stdout
 
 
