@@ -64,6 +64,6 @@ def settle_stacks_of(session: Session, config: Config, deliveries: Iterable[Deli
     """Work out anew where the stacks are whose deliveries have changed."""
     session.flush()
     results = [one.result_uid for one in deliveries]
-    query = select(Stack).join(Run, Run.stack_id == Stack.id).join(Result, Result.run_id == Run.id)
-    for stack in session.scalars(query.where(Result.uid.in_(results)).distinct()).all():
+    theirs = select(Run.stack_id).join(Result, Result.run_id == Run.id).where(Result.uid.in_(results))
+    for stack in session.scalars(select(Stack).where(Stack.id.in_(theirs))).all():
         settle(session, stack, config.peers)
