@@ -4,18 +4,19 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from pydicom import Dataset
+from pydicom import FileDataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian
 from sqlalchemy import text
 
 from dicom_node.catalog import Event, Instance, OpenAssociation, Series, Study
-from tests.receive.node import Site, associated, eventually, running
-from tests.support.dicom import encoded, series
+from tests.receive.node import Site, eventually, running
+from tests.receive.wire import COMMAND_LAST, DATA_SET_LAST, data, open_wire
+from tests.support.dicom import data_set_bytes, encoded, series
+from tests.support.malformed import store_command
 
 CT = [(CTImageStorage, ExplicitVRLittleEndian)]
 
@@ -170,14 +171,8 @@ def node_process(folder: Path) -> Iterator[tuple[subprocess.Popen[str], int]]:
 
 
 def test_no_acknowledged_object_is_lost_when_the_receiver_is_killed(tmp_path: Path, start: Callable[..., Site]) -> None:
-    datasets = series(200)
-    acknowledged: list[str] = []
     with node_process(tmp_path) as (process, port):
-        sending = threading.Thread(target=_send_until_cut, args=(port, datasets, acknowledged))
-        sending.start()
-        eventually(lambda: len(acknowledged) >= 60, within_s=30)
-        process.send_signal(signal.SIGKILL)
-        sending.join(30)
+        acknowledged = _send_until_cut(port, series(200), process)
     assert 60 <= len(acknowledged) < 200
     site = start()
     eventually(lambda: set(acknowledged) <= {row.uid for row in site.rows(Instance)})
@@ -185,12 +180,16 @@ def test_no_acknowledged_object_is_lost_when_the_receiver_is_killed(tmp_path: Pa
     assert all((site.folder / row.path).stat().st_size == row.size for row in site.rows(Instance))
 
 
-def _send_until_cut(port: int, datasets: list[Dataset], acknowledged: list[str]) -> None:
-    with associated(port, CT) as association:
-        for dataset in datasets:
-            if not association.is_established:
-                return
-            status = association.send_c_store(dataset)
-            if "Status" not in status:
-                return
-            acknowledged.append(dataset.SOPInstanceUID)
+def _send_until_cut(port: int, datasets: list[FileDataset], process: subprocess.Popen[str]) -> list[str]:
+    """Kill the receiver with the 61st object under way; return what was acknowledged before the connection ended."""
+    acknowledged: list[str] = []
+    with suppress(AssertionError, OSError), open_wire(port) as wire:  # the wire asserts that somebody is there
+        for number, dataset in enumerate(datasets):
+            uid = str(dataset.SOPInstanceUID)
+            body = data(data_set_bytes(encoded(dataset)), DATA_SET_LAST)
+            wire.send(data(store_command(CTImageStorage, uid), COMMAND_LAST), body)
+            if number == 60:
+                process.send_signal(signal.SIGKILL)
+            if wire.status() == 0:
+                acknowledged.append(uid)
+    return acknowledged
