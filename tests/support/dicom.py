@@ -31,7 +31,7 @@ def ct_slice(
     shape: tuple[int, int] = (16, 16),
     transfer_syntax_uid: str = ExplicitVRLittleEndian,
 ) -> FileDataset:
-    """Return one axial CT slice of 5 mm, `number` from 1, its pixels a ramp of 12 bits of the series' own."""
+    """Return one axial CT slice of 5 mm, `number` from 1, its pixels a dark ramp that begins with the series' own."""
     dataset = _image(CTImageStorage, "CT", study_uid, series_uid, number, transfer_syntax_uid)
     dataset.ImagePositionPatient = [0, 0, 5.0 * (number - 1)]
     dataset.ImageOrientationPatient = [1, 0, 0, 0, 1, 0]
@@ -40,16 +40,16 @@ def ct_slice(
     dataset.SliceThickness = 5
     dataset.RescaleIntercept = -1024
     dataset.RescaleSlope = 1
-    _set_ramp(dataset, _start(series_uid) + number, shape)
+    _set_ramp(dataset, number, shape)
     return _as_read(dataset)
 
 
 def radiograph(study_uid: str, series_uid: str, *, shape: tuple[int, int] = (32, 32)) -> FileDataset:
-    """Return one computed radiograph of a chest, MONOCHROME2, its pixels a ramp of 12 bits of the series' own."""
+    """Return one computed chest radiograph, MONOCHROME2, its pixels a dark ramp that begins with the series' own."""
     dataset = _image(ComputedRadiographyImageStorage, "CR", study_uid, series_uid, 1, ExplicitVRLittleEndian)
     dataset.BodyPartExamined = "CHEST"
     dataset.ViewPosition = "PA"
-    _set_ramp(dataset, _start(series_uid), shape)
+    _set_ramp(dataset, 0, shape)
     return _as_read(dataset)
 
 
@@ -118,14 +118,11 @@ def _as_read(dataset: Dataset) -> FileDataset:
     return dcmread(BytesIO(encoded(dataset)))
 
 
-def _start(series_uid: str) -> int:
-    """Return where a series' ramp starts, so that no two series show the same."""
-    return int(digest(series_uid)[:8], 16)
-
-
 def _set_ramp(dataset: Dataset, start: int, shape: tuple[int, int]) -> None:
     rows, columns = shape
     pixels = ((start + np.arange(rows * columns)) & 0x0FFF).astype(np.uint16)  # (rows * columns)
+    own = bytes.fromhex(digest(dataset.SeriesInstanceUID))[: rows * columns]  # so that no two series show the same
+    pixels[: len(own)] = list(own)
     dataset.Rows, dataset.Columns = rows, columns
     dataset.SamplesPerPixel = 1
     dataset.PhotometricInterpretation = "MONOCHROME2"
