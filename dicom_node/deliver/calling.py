@@ -6,6 +6,7 @@ import logging
 import socket
 import ssl
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from pydicom.uid import UID
 from pynetdicom import AE, _config, evt
@@ -75,7 +76,25 @@ def associate(
         raise NoAssociationError(peer, f"cannot be found ({error.strerror}): check its host") from error
     if not association.is_established:
         raise _why_not(config, peer, association)
+    _keep_answers(association)
     return association
+
+
+def _keep_answers(association: Association) -> None:
+    """Give an answer back to the call that waits for it where pynetdicom's own thread has taken it.
+
+    That thread is asked to pause before each request, but may still be on its way to look for a message; it would drop
+    an answer as unexpected, and the call would wait for its time-out.
+    """
+    serve = association._serve_request
+
+    def serve_or_give_back(message: Any, context_id: int) -> None:
+        if message.is_valid_request:
+            serve(message, context_id)
+        else:
+            association.dimse.msg_queue.put((context_id, message))
+
+    association._serve_request = serve_or_give_back  # type: ignore[assignment, method-assign]  # no hook
 
 
 def _prepare_pynetdicom() -> None:
