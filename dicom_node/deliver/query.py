@@ -10,7 +10,7 @@ from pynetdicom import build_context
 from pynetdicom.association import Association
 
 from dicom_node.config import Config, Peer
-from dicom_node.deliver.calling import associate
+from dicom_node.deliver.calling import NothingAcceptedError, associate
 
 STUDY_ROOT_FIND = "1.2.840.10008.5.1.4.1.2.2.1"
 _KEYS = ["StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID"]
@@ -18,12 +18,15 @@ _PENDING = 0xFF00, 0xFF01
 
 
 def find_objects(config: Config, peer: Peer, paths: Sequence[Path]) -> Mapping[Path, bool | None]:
-    """Say of each file whether the peer holds its object; None where it gave no answer.
+    """Say of each file whether the peer holds its object; None where it gave no answer, or takes no queries at all.
 
     Raises:
         NoAssociationError: there was no association to ask over.
     """
-    association = associate(config, peer, [build_context(STUDY_ROOT_FIND)])
+    try:
+        association = associate(config, peer, [build_context(STUDY_ROOT_FIND)])
+    except NothingAcceptedError:  # it is there all the same: nothing else is to wait for it
+        return dict.fromkeys(paths)
     try:
         return {path: is_found(association, path) for path in paths}
     finally:

@@ -42,6 +42,7 @@ class Pacs:
     asked: int = 0
     series_count: int = 0  # what it says to queries at SERIES level
     commits: str = "no"  # no, same association, new association, never: how it answers requests for commitment
+    unanswered: int = 0  # so many of the first requests get no report
     reports_to: Callable[[], int] = lambda: 0  # the port of a new association's acceptor, NODE
     failures: list[int] = field(default_factory=list)  # FailureReasons of the next requests, then none
     transactions: list[str] = field(default_factory=list)
@@ -83,7 +84,7 @@ class Pacs:
 
     def on_action(self, event: Event) -> tuple[int, None]:
         self.transactions.append(event.action_information.TransactionUID)
-        if self.commits != "never":
+        if self.commits != "never" and len(self.transactions) > self.unanswered:
             threading.Thread(target=self._report, args=(event.assoc, event.action_information)).start()
         return 0x0000, None
 

@@ -27,6 +27,7 @@ Part: TypeAlias = Literal["receiver", "registrar", "worker", "supervisor", "mode
 
 _HERE = Path(__file__).parent
 _BALLAST = "ballast"
+_ENDS = {("orthanc", "stored"), ("archive", "committed")}  # of a delivery that did not fail
 CONFIG = """
 [node]
 port = {port}
@@ -266,8 +267,7 @@ class House:
     def settled(self, instances: int) -> bool:
         """Say whether so many instances are in the catalog and nothing is on its way any more."""
         status = read_status(self.node.catalog)
-        ends = {("orthanc", "stored"), ("archive", "committed")}
-        under_way = sum(count for end, count in status.deliveries.items() if end not in ends and end[1] != "failed")
+        under_way = sum(count for end, count in status.deliveries.items() if end not in _ENDS and end[1] != "failed")
         return status.instances >= instances and status.unfinished == 0 and under_way == 0
 
     def has_stack(self, study_uid: str) -> bool:
@@ -287,8 +287,8 @@ class House:
         status = read_status(self.node.catalog)
         counts = f"{status.instances} instances, {status.pending_series} series pending, {dict(status.stacks)}"
         with self.node.catalog.read() as session:
-            rows = session.scalars(select(Delivery).where(Delivery.state.not_in(["stored", "failed"]))).all()
-        waiting = [f"{row.peer} {row.state} attempt {row.attempt} {row.reason}" for row in rows]
+            rows = [row for row in session.scalars(select(Delivery)).all() if (row.peer, row.state) not in _ENDS]
+        waiting = [f"{row.peer} {row.state} attempt {row.attempt} asked {row.asked} {row.reason}" for row in rows]
         return f"{counts}; deliveries: {waiting}; the log ends:"
 
 
