@@ -10,7 +10,7 @@ from pydantic import Field
 from dicom_node.pipeline import Code, Found, Model, Pipeline, Segment, Settings, Stack, Volume, Weights
 from pipelines.compact import Compact
 from pipelines.headers import refuse_ct
-from pipelines.networks.unet import CompactUNet
+from pipelines.networks.lite_unet import LiteUNet
 from pipelines.published.runner import Network
 from pipelines.published.volumes import LiverStage
 from pipelines.published_recipes import published
@@ -50,7 +50,7 @@ class LiverCT(Pipeline):
 
 def liver_slices(weights: Weights, settings: LiverSettings, device: str) -> SliceStage:  # noqa: ARG001  # as every recipe's
     """Recipe liver-ct-small: slice by slice; of a volume the largest part is the liver."""
-    network = Compact(CompactUNet(inputs=1, outputs=1), weights, device)
+    network = Compact(LiteUNet(inputs=1, outputs=1), weights, device)
     return SliceStage(network, lambda labels, image: liver_told(largest_parts(labels, 1), image))
 
 

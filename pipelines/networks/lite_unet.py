@@ -67,11 +67,6 @@ class LiteEncoder(nn.Module):
             self.stages.append(nn.Sequential(*(_Inverted(n, outputs, kernel, s, expansion) for n, s in shapes)))
             before = outputs
 
-    def freeze(self, stages: int) -> None:
-        """Close the stem and the first stages to training."""
-        for part in (self.stem, *self.stages[:stages]):
-            part.requires_grad_(False)
-
     def forward(self, x: Tensor) -> list[Tensor]:
         """(n, inputs, h, w) -> the maps at 1/2, 1/4, 1/8, 1/16 and 1/32."""
         x = self.stem(x)
@@ -84,13 +79,16 @@ class LiteEncoder(nn.Module):
     def start_from(self, published: Mapping[str, Tensor]) -> None:
         """Take the tensors of a published EfficientNet-Lite0 checkpoint of PyTorch, which lists them in this order.
 
+        A network of one channel sees what the published one sees of a grey picture: its first weights are added up.
         Raises ValueError when a tensor is missing or has another shape.
         """
-        theirs = [(name, one) for name, one in published.items() if not name.startswith(_CLASSIFIER)]
+        theirs = [one for name, one in published.items() if not name.startswith(_CLASSIFIER)]
         own = self.state_dict()
-        if [tuple(one.shape) for _, one in theirs] != [tuple(one.shape) for one in own.values()]:
+        if theirs and self.stem[0].in_channels == 1:
+            theirs[0] = theirs[0].sum(dim=1, keepdim=True)
+        if [one.shape for one in theirs] != [one.shape for one in own.values()]:
             raise ValueError("this is no checkpoint of EfficientNet-Lite0 for three channels")
-        self.load_state_dict({name: one for name, (_, one) in zip(own, theirs, strict=True)})
+        self.load_state_dict(dict(zip(own, theirs, strict=True)))
 
 
 class LiteUNet(nn.Module):

@@ -10,11 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dicom_node.images import Volume
+from pipelines.networks.lite_unet import LiteUNet
 from pipelines.networks.unet import CompactUNet
 from pipelines.published.stages import turned as oriented_like
 from pipelines.slicewise import boxed, squares
 from pipelines.training.losses import mask_loss
-from pipelines.training.segmenting import Sample, Turns, planes, scanned, turned
+from pipelines.training.segmenting import FIRST_STAGES, Sample, Turns, planes, scanned, turned
 from pipelines.training.task import Arrays, Random, Task
 
 LIVER_TURNS: Final = Turns(15, (0.75, 1.3), 0.1, upside_down=0.25)  # a tenth of the pictures hang upside down
@@ -43,11 +44,13 @@ def draw_with(turns: Turns) -> Callable[[Sample, Random], Arrays]:
 LIVER = Task(
     pipeline="liver_ct",
     recipe="liver-ct-small",
-    network=lambda: CompactUNet(inputs=1, outputs=1),
+    network=lambda: LiteUNet(inputs=1, outputs=1),
     samples=samples,
     draw=draw_with(LIVER_TURNS),
-    loss=mask_loss(1, each=True),
+    loss=mask_loss(1, half=False, each=True),
     head=("head",),
+    kept=FIRST_STAGES,
+    rate=8e-4,
     classes=("liver",),
 )
 KIDNEY = Task(

@@ -142,7 +142,10 @@ def read_grey(path: Path) -> NDArray[np.uint8]:
 
 
 def folds_of(patients: Sequence[str], strata: Sequence[Hashable], folds: int) -> list[int]:
-    """Deal whole patients to folds so that every stratum (e.g. class) spreads evenly; the same on every machine."""
+    """Deal whole patients to folds so that every stratum (e.g. class) spreads evenly; the same on every machine.
+
+    No fold stays empty where there are as many patients as folds.
+    """
     kinds = list(dict.fromkeys(strata))
     counts: dict[str, NDArray[np.float64]] = {}
     for patient, stratum in zip(patients, strata, strict=True):
@@ -150,9 +153,11 @@ def folds_of(patients: Sequence[str], strata: Sequence[Hashable], folds: int) ->
     filled = np.zeros((folds, len(kinds)))
     chosen: dict[str, int] = {}
     ordered = sorted(counts, key=lambda one: (-counts[one].sum(), hashlib.sha256(one.encode()).hexdigest()))
-    for patient in ordered:
+    for number, patient in enumerate(ordered):
         added = counts[patient]
-        fold = min(range(folds), key=lambda one: (float((2 * filled[one] * added).sum()), one))
+        empty = [one for one in range(folds) if not filled[one].any()]
+        open_to_it = empty if empty and len(empty) >= len(ordered) - number else range(folds)
+        fold = min(open_to_it, key=lambda one: (float((2 * filled[one] * added).sum()), one))
         filled[fold] += added
         chosen[patient] = fold
     return [chosen[patient] for patient in patients]

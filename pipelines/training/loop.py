@@ -188,11 +188,14 @@ def _warm_average(most: float) -> Callable[[Tensor, Tensor, Tensor | int], Tenso
     return average
 
 
-def freeze(network: nn.Module, trained: tuple[str, ...]) -> None:
-    """Let only the parameters of the named parts be trained; no names: all that the network itself keeps open."""
+def freeze(network: nn.Module, trained: tuple[str, ...] = (), kept: tuple[str, ...] = ()) -> None:
+    """Let only the parameters of the parts `trained` be trained; no names: all but those of the parts `kept`."""
     for name, parameter in network.named_parameters():
-        wanted = not trained or any(name == part or name.startswith(f"{part}.") for part in trained)
-        parameter.requires_grad_(wanted and parameter.requires_grad)
+        parameter.requires_grad_(_within(name, trained) if trained else not _within(name, kept))
+
+
+def _within(name: str, parts: tuple[str, ...]) -> bool:
+    return any(name == part or name.startswith(f"{part}.") for part in parts)
 
 
 def train_mode(network: nn.Module) -> None:

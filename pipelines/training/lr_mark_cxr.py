@@ -21,8 +21,9 @@ from dicom_node.images import Radiograph
 from pipelines.lr_mark_cxr import MarkFinder
 from pipelines.networks.detector import CentreDetector
 from pipelines.pictures import levels, stretched
+from pipelines.training.distractors import draw_distractor
 from pipelines.training.loop import Batch
-from pipelines.training.marks import SIDES, Drawn, blend, draw_mark, draw_words
+from pipelines.training.marks import SIDES, Drawn, blend, draw_mark
 from pipelines.training.task import Arrays, Random, Task
 
 SIZE: Final = MarkFinder.size
@@ -75,13 +76,13 @@ def draw_sample(source: Background, random: np.random.Generator) -> tuple[NDArra
     gamma = float(np.exp(random.uniform(-0.4, 0.4)))
     low, high = (255 * (level / 255) ** gamma + random.normal(0, 4) for level in (source.low, source.high))
     picture = np.asarray(255 * (picture / 255) ** gamma, np.uint8)
-    words: list[Label] = []
-    for _ in range(int(random.integers(0, 4))):
-        height = float(np.exp(random.uniform(np.log(8), np.log(64))))
-        side = int(random.integers(2)) if random.random() < 0.6 else None
-        drawn = draw_words(random, min(height, 40)) if side is None else draw_mark(SIDES[side], height, random)
-        placed = place(picture, [*labels, *words], side, drawn, random)
-        (words if side is None else labels).extend(placed)
+    others: list[Label] = []
+    for _ in range(int(random.integers(0, 6))):
+        height = float(np.exp(random.uniform(np.log(7), np.log(64))))
+        side = int(random.integers(2)) if random.random() < 0.4 else None
+        drawn = draw_distractor(min(height, 40), random) if side is None else draw_mark(SIDES[side], height, random)
+        placed = place(picture, [*labels, *others], side, drawn, random)
+        (others if side is None else labels).extend(placed)
     grainy = picture + random.normal(0, random.uniform(0, 6), picture.shape)
     return stretched(np.clip(grainy, 0, 255).astype(np.uint8), low, max(high, low + 20)), labels
 

@@ -1,4 +1,4 @@
-"""Drawing laterality marks, and what could be taken for one, on a picture."""
+"""Drawing laterality marks on a picture."""
 
 from __future__ import annotations
 
@@ -14,14 +14,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 FONT_FOLDERS: Final = (Path("/usr/share/fonts"), Path("/usr/local/share/fonts"))
 SIDES: Final = "LR"
-WORDS: Final = (
-    *("PORTABLE", "MOBILE", "ERECT", "SUPINE", "AP", "PA", "AP ERECT", "SEMI-ERECT", "SITTING", "LEFT", "RIGHT"),
-    *("Left", "Right", "RT", "LT", "DX", "SN", "SX", "ITU", "CLINO", "ORTOSTASI", "Bettaufnahme", "L19", "R-20"),
-    *("RL", "W 2048", "L 1024", "10 March", "day 8", "00:21", "120 kV", "2020/01/01", "CHEST", "ICU", "PORT"),
-    *("RESUS", "liegend"),
-)
-OTHER_LETTERS: Final = "ABCDEFGHIJKMNOPQSTUVWXYZ0123456789abcdefhkmnsu+*>|/"
-_SUPER: Final = 3  # drawn so much larger, then reduced: smooth edges at any size
+SUPER: Final = 3  # drawn so much larger, then reduced: smooth edges at any size
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -118,10 +111,10 @@ STYLES: Final = ((_bare, 0.58), (_ring, 0.12), (_black_ring, 0.10), (_disc, 0.06
 
 def draw_mark(text: str, height: float, random: np.random.Generator) -> Drawn:
     """Render a letter as it is burned in or cast by lead: bare, ringed, on a disc or on a plate."""
-    tall = height * _SUPER
+    tall = height * SUPER
     canvas = round(tall * 3.2) + 8
     look = Look(
-        letter=_letters(text, tall, canvas, random),
+        letter=letters(text, tall, canvas, random),
         ink=random.uniform(0.55, 1.0),
         radius=round(tall * random.uniform(0.75, 1.15)),
         thick=max(1, round(tall * random.uniform(0.04, 0.12))),
@@ -129,42 +122,10 @@ def draw_mark(text: str, height: float, random: np.random.Generator) -> Drawn:
     style = STYLES[int(random.choice(len(STYLES), p=[share for _, share in STYLES]))][0]
     value, opacity, extent = style(look, random)
     if random.random() < 0.15:  # initials or a number below, as radiographers' own markers carry them
-        below = np.roll(_letters(_initials(random), tall * 0.4, canvas, random), round(tall * 0.85), axis=0)
+        below = np.roll(letters(_initials(random), tall * 0.4, canvas, random), round(tall * 0.85), axis=0)
         value = np.where(below > opacity, np.float32(look.ink), value)
         opacity = np.maximum(opacity, below)
-    return _reduced(value, opacity, extent, random)
-
-
-def draw_words(random: np.random.Generator, height: float) -> Drawn:
-    """Render what is no mark: a ruler, another letter, a number, a word."""
-    kind = random.random()
-    if kind < 0.12:
-        return _ruler(height, random)
-    if kind < 0.55:
-        return draw_mark(str(random.choice(list(OTHER_LETTERS))), height, random)
-    text = str(random.choice(WORDS))
-    canvas = round(height * (len(text) + 2) * _SUPER) + 8
-    words = _letters(text, height * _SUPER, canvas, random)
-    return _reduced(np.full_like(words, random.uniform(0.5, 1.0)), words, words, random)
-
-
-def _ruler(height: float, random: np.random.Generator) -> Drawn:
-    """Render a scale: a line with ticks, whose corners look like the letter L."""
-    tick = max(4.0, height * random.uniform(0.2, 0.6)) * _SUPER
-    gap = tick * random.uniform(0.5, 3)
-    ticks = int(random.integers(4, 16))
-    side = round(gap * ticks + 2 * tick) + 8
-    thick = max(1, round(_SUPER * random.uniform(0.5, 1.5)))
-    scale = np.zeros((side, side), np.float32)
-    start, middle = round(tick), side // 2
-    if random.random() < 0.8:
-        cv2.line(scale, (start, middle), (round(start + gap * (ticks - 1)), middle), 1.0, thick)
-    for number in range(ticks):
-        x = round(start + gap * number)
-        length = tick if number % 5 == 0 else tick * 0.6
-        cv2.line(scale, (x, middle), (x, round(middle - length)), 1.0, thick)
-    scale = np.rot90(scale, int(random.integers(4))).copy()
-    return _reduced(np.full_like(scale, random.uniform(0.4, 1.0)), scale, scale, random)
+    return reduced(value, opacity, extent, random)
 
 
 def blend(picture: NDArray[np.uint8], drawn: Drawn, x: int, y: int, random: np.random.Generator) -> None:
@@ -185,7 +146,7 @@ def _initials(random: np.random.Generator) -> str:
     return "".join(random.choice(list("ABCDEFGHJKMNPSTVW0123456789"), size=int(random.integers(2, 4))))
 
 
-def _letters(text: str, height: float, canvas: int, random: np.random.Generator) -> NDArray[np.float32]:
+def letters(text: str, height: float, canvas: int, random: np.random.Generator) -> NDArray[np.float32]:
     """Return text centred on a square canvas, capitals `height` pixels high, 0 .. 1."""
     fonts = font_files()
     if not fonts or random.random() < 0.25:
@@ -219,13 +180,13 @@ def _turned(image: NDArray[np.floating[Any]], random: np.random.Generator) -> ND
     return np.asarray(cv2.warpAffine(image, turn, image.shape[::-1]), np.float32)
 
 
-def _reduced(
+def reduced(
     value: NDArray[np.float32], opacity: NDArray[np.float32], extent: NDArray[np.float32], random: np.random.Generator
 ) -> Drawn:
-    """Bring the oversized drawing down, soften it, and measure its box."""
+    """Bring an oversized drawing, (canvas, canvas) each, down, soften it, and measure the box of its extent."""
     rows, columns = np.nonzero(extent > 0.3)
     edges = (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1)
-    size = (max(1, value.shape[1] // _SUPER), max(1, value.shape[0] // _SUPER))
+    size = (max(1, value.shape[1] // SUPER), max(1, value.shape[0] // SUPER))
     shrink = (size[0] / value.shape[1], size[1] / value.shape[0])
     box = (edges[0] * shrink[0], edges[1] * shrink[1], edges[2] * shrink[0], edges[3] * shrink[1])
     small = [cv2.resize(one, size, interpolation=cv2.INTER_AREA) for one in (value, opacity)]

@@ -13,18 +13,10 @@ from dicom_node.images import Photograph
 from pipelines.networks.lite_unet import LiteUNet
 from pipelines.polyp_es import SmallPolyps
 from pipelines.training.losses import mask_loss
-from pipelines.training.segmenting import Sample, Turns, lit, planes, turned
+from pipelines.training.segmenting import FIRST_STAGES, Sample, Turns, lit, planes, turned
 from pipelines.training.task import Arrays, Random, Task
 
 TURNS: Final = Turns(degrees=180, scale=(0.7, 1.4), stretch=0.15, shift=0.12, mirror=0.5)
-KEPT_STAGES: Final = 2  # of the encoder: edges and colours as another million pictures taught them
-
-
-def network() -> LiteUNet:
-    """Return the network; a hundred frames would only spoil its first stages."""
-    built = LiteUNet(inputs=3, outputs=1)
-    built.encoder.freeze(KEPT_STAGES)
-    return built
 
 
 def samples(image: Photograph, values: NDArray[np.uint8]) -> Iterator[Sample]:
@@ -48,10 +40,11 @@ def draw(sample: Sample, random: Random) -> Arrays:
 SMALL = Task(
     pipeline="polyp_es",
     recipe="polyp-es-small",
-    network=network,
+    network=lambda: LiteUNet(inputs=3, outputs=1),
     samples=samples,
     draw=draw,
     loss=mask_loss(1, half=False),
     head=("head",),
+    kept=FIRST_STAGES,
     rate=8e-4,
 )

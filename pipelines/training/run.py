@@ -42,6 +42,7 @@ class Options:
     start: str = ""  # an entry to go on from
     layers: str = ""  # "head" or "all"; empty: the head of published weights, all of ours
     epochs: int = 0  # 0 is the task's
+    rate: float = 0.0  # peak learning rate; 0 is the task's
     patience: int = 15
     fold: int = 0
     seed: int = 20261123
@@ -154,7 +155,8 @@ def _network(task: Task, options: Options, started: Weights | None) -> nn.Module
     if started:
         network = fill(network, started, "cpu")
     layers = options.layers or ("head" if task.published else "all")
-    freeze(network, task.head if layers == "head" else ())
+    kept = task.kept if started and not options.layers else ()
+    freeze(network, task.head if layers == "head" else (), kept)
     return network.to(options.device)
 
 
@@ -164,7 +166,7 @@ def _plan(task: Task, options: Options, epochs: Epochs, started: Weights | None,
         options.out,
         options.epochs or task.epochs,
         epochs.steps,
-        rate=task.rate,
+        rate=options.rate or task.rate,
         average=task.average,
         seed=options.seed,
         patience=options.patience,

@@ -47,8 +47,6 @@ def split_cases(dataset: Dataset, fold: int = 0) -> Split:
     if folds < 3:
         raise ObjectError(str(dataset.folder), f"has images of {folds} patients; at least 3 are needed to split them")
     dealt = folds_of(dataset.patients, [_stratum(case) for case in dataset.cases], folds)
-    if len(set(dealt)) < folds:  # so few patients that even classes would leave a fold empty
-        dealt = folds_of(dataset.patients, [""] * len(dataset.cases), folds)
     parts: tuple[list[Case], list[Case], list[Case]] = ([], [], [])
     for case, own in zip(dataset.cases, dealt, strict=True):
         parts[{fold % folds: 2, (fold + 1) % folds: 1}.get(own, 0)].append(case)

@@ -33,6 +33,7 @@ class Task:
     draw: Callable[[Any, Random], Arrays]  # a sample, changed by chance
     loss: Loss
     head: tuple[str, ...]  # the modules that make the answer from the features
+    kept: tuple[str, ...] = ()  # modules that stay as they are where training goes on from an entry
     epochs: int = 60
     batch: int = 8
     rate: float = 2e-3  # peak learning rate

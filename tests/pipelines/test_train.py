@@ -23,8 +23,10 @@ from dicom_node.config import Config
 from dicom_node.datasets import read_dataset
 from dicom_node.errors import WeightsError
 from dicom_node.weights_store import read_catalog
+from pipelines.networks.lite_unet import LiteUNet
 from pipelines.published.importing import import_published
 from pipelines.published.tables import tables
+from pipelines.training import ct_organs
 from pipelines.training.loop import CHECKPOINT, freeze, train_mode
 from pipelines.training.run import Options, Told, train
 from pipelines.training.split import split_cases
@@ -138,6 +140,15 @@ def test_frozen_parts_keep_weights_and_statistics() -> None:
     optimiser.step()
     changed = {name for name, one in network.state_dict().items() if not torch.equal(one, before[name])}
     assert changed == {"2.weight", "2.bias"}
+
+
+def test_the_first_stages_of_a_taught_encoder_stay_where_training_goes_on_from_them() -> None:
+    network = LiteUNet(inputs=1, outputs=1)
+    freeze(network, kept=ct_organs.LIVER.kept)
+    closed = {name.rsplit(".", 2)[0] for name, one in network.named_parameters() if not one.requires_grad}
+    assert closed
+    assert all(name.startswith(("encoder.stem", "encoder.stages.0", "encoder.stages.1")) for name in closed)
+    assert network.head.weight.requires_grad
 
 
 def test_training_goes_on_from_an_entry_and_says_so(tmp_path: Path) -> None:

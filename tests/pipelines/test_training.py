@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from pipelines.training.data import CxrRow, folds_of, split_cxr
+from pipelines.training.distractors import KINDS
 from pipelines.training.loop import Batch, Plan, export, fit, sha256_of
 from pipelines.training.lr_mark_cxr import Background, Label, draw_sample, targets
 from pipelines.training.marks import SIDES
@@ -79,6 +80,19 @@ def test_folds_keep_patients_whole_and_classes_even() -> None:
     folds = folds_of(patients, enhanced, 5)
     assert all(folds[2 * k] == folds[2 * k + 1] for k in range(20))
     assert [sum(e for e, f in zip(enhanced, folds, strict=True) if f == k) for k in range(5)] == [4] * 5
+
+
+def test_no_fold_stays_empty_however_the_classes_lie() -> None:
+    assert sorted(folds_of(list("abcde"), ["x", "x", "y", "y", "z"], 5)) == [0, 1, 2, 3, 4]
+    assert len(set(folds_of(list("aabbccdd"), [1, 2, 1, 2, 3, 3, 4, 4], 3))) == 3
+
+
+def test_what_is_no_mark_is_drawn_in_many_kinds_and_each_can_be_seen() -> None:
+    random = np.random.default_rng(0)
+    for kind, _ in KINDS:
+        drawn = kind(20.0, random)
+        assert 0.4 < drawn.opacity.max() <= 1
+        assert 0 < drawn.box[2] - drawn.box[0] <= drawn.value.shape[1] + 1
 
 
 def test_a_label_becomes_one_centre_with_its_edges() -> None:

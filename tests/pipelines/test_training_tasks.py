@@ -102,6 +102,9 @@ def test_an_encoder_starts_from_a_published_checkpoint_and_from_no_other(tmp_pat
     started(network, tmp_path / "lite0.pth")
     assert torch.equal(next(iter(network.encoder.state_dict().values())), tensors["tensor0"])
     assert all(torch.equal(a, b) for a, b in zip(before, network.up.state_dict().values(), strict=True))
+    grey = LiteEncoder(inputs=1)
+    grey.start_from(tensors)
+    assert torch.equal(next(iter(grey.state_dict().values())), tensors["tensor0"].sum(dim=1, keepdim=True))
     del tensors["tensor3"]
     with pytest.raises(ValueError, match="no checkpoint of EfficientNet-Lite0"):
         network.encoder.start_from(tensors)
