@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from pydantic import Field
-from torch import Tensor
+from torch import Tensor, nn
 
 from dicom_node.pipeline import (
     Code,
@@ -105,9 +105,10 @@ def _refuse_shape(stack: Stack) -> str | None:
 
 
 class TwoLungs:
-    """Recipe lung-cxr-small: one probability map per lung in a letterboxed square."""
+    """Recipe lung-cxr-small: one probability map per lung in a letterboxed square, seen whole and from closer."""
 
     size: ClassVar[int] = 256
+    margin: ClassVar[int] = 16  # pixels of the square that the closer look leaves out on every side
 
     def __init__(self, weights: Weights, settings: LungSettings, device: str) -> None:
         self.settings = settings
@@ -120,16 +121,27 @@ class TwoLungs:
         return standardised(square)[None, None]
 
     def infer(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return the probabilities of image-left and image-right lung, (2, size, size), mirror-averaged."""
+        """Return the probabilities of image-left and image-right lung, (2, size, size), mean of both looks."""
         pictures = torch.from_numpy(batch).to(self.device)
+        middle = (..., slice(self.margin, -self.margin), slice(self.margin, -self.margin))
         with torch.inference_mode():
-            mirrored: Tensor = torch.sigmoid(self.network(pictures.flip(-1))).flip(-1).flip(1)
-            probabilities = (torch.sigmoid(self.network(pictures)) + mirrored) / 2
+            probabilities = self._likely(pictures)
+            closer = self._likely(_resized(pictures[middle], self.size))
+            probabilities[middle] = (probabilities[middle] + _resized(closer, self.size - 2 * self.margin)) / 2
         return probabilities[0].float().cpu().numpy()
+
+    def _likely(self, pictures: Tensor) -> Tensor:
+        """Return probabilities (n, 2, size, size), mirror-averaged."""
+        mirrored: Tensor = torch.sigmoid(self.network(pictures.flip(-1))).flip(-1).flip(1)
+        return (torch.sigmoid(self.network(pictures)) + mirrored) / 2
 
     def finish(self, output: NDArray[np.float32], image: Radiograph) -> Found:
         """Bring the probabilities to the source grid, cut there, and name the lungs."""
         return told(lungs_of(output, letterbox(image, self.size), self.settings), image)
+
+
+def _resized(maps: Tensor, size: int) -> Tensor:
+    return nn.functional.interpolate(maps, size=(size, size), mode="bilinear")
 
 
 def lung_stage(network: Network, settings: LungSettings) -> LungStage:
@@ -189,7 +201,7 @@ def lungs_of(
 
 
 def _largest(mask: NDArray[np.bool_], min_share: float) -> NDArray[np.bool_]:
-    """Keep the largest component with its holes filled, or nothing when it is too small."""
+    """Keep the largest component, or nothing when it is too small."""
     count, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8))
     if count < 2:
         return np.zeros_like(mask)

@@ -12,6 +12,7 @@ import argparse
 import csv
 import dataclasses
 import shutil
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
@@ -72,8 +73,13 @@ def contrast(data: Path) -> Iterator[Item]:
 
 
 def views(data: Path) -> Iterator[Item]:
-    """Yield every radiograph whose view is known, AP being frontal, and made pictures to train on."""
-    for part, row in _parts([row for row in read_cxr(data / "cxr") if row.view in VIEWS]):
+    """Yield every radiograph whose view is known, AP being frontal, and made pictures to train on.
+
+    One file stands in the table twice, as two views: it says nothing about either.
+    """
+    rows = read_cxr(data / "cxr")
+    listed = Counter(row.image for row in rows)
+    for part, row in _parts([row for row in rows if row.view in VIEWS and listed[row.image] == 1]):
         yield Item(row.image, row.patient, part, label=VIEWS[row.view])
     for number, (view, picture) in enumerate(made_views(data, np.random.default_rng(0))):
         yield Item(Path(f"made-{number}.png"), f"made {number}", "train", label=view, picture=picture)

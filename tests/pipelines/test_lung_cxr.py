@@ -5,10 +5,13 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from torch import Tensor, nn
 
 from dicom_node.images import Radiograph
+from dicom_node.library import DEFAULTS
 from dicom_node.pipeline import Found, Measurement, Model, Remark, Segmentation
-from pipelines.lung_cxr import LungCXR, lung_stage
+from dicom_node.weights_store import read_catalog
+from pipelines.lung_cxr import LungCXR, LungSettings, TwoLungs, lung_stage
 from tests.pipelines.support import chest, radiograph, stack, weights
 
 
@@ -174,3 +177,20 @@ def test_a_published_lung_alone_belongs_to_its_half() -> None:
 def test_an_empty_published_mask_is_a_result() -> None:
     found = published_lungs(np.zeros((1024, 1024), bool), radiograph(chest()))
     assert not segmentation(found).labels.any()
+
+
+class Bright(nn.Module):
+    """A network that takes for both lungs what is white."""
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        return pictures.repeat(1, 2, 1, 1) * 20
+
+
+def test_the_closer_look_lies_on_the_grid_of_the_first() -> None:
+    stage = TwoLungs(read_catalog(DEFAULTS.parent / "weights")["lung_cxr_small"], LungSettings(), "cpu")
+    stage.network = Bright()  # type: ignore[assignment]  # a stand-in for what was loaded
+    square = np.full((1, 1, 256, 256), -1, np.float32)
+    square[..., 5:120, 30:200] = 1
+    found = stage.infer(square)[0] > 0.5
+    assert np.array_equal(found[:118, 32:198], square[0, 0, :118, 32:198] > 0)
+    assert not found[122:].any()
