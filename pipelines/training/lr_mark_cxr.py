@@ -79,12 +79,27 @@ def draw_sample(source: Background, random: np.random.Generator) -> tuple[NDArra
     others: list[Label] = []
     for _ in range(int(random.integers(0, 6))):
         height = float(np.exp(random.uniform(np.log(7), np.log(64))))
-        side = int(random.integers(2)) if random.random() < 0.4 else None
+        side = int(random.integers(2)) if random.random() < 0.5 else None
         drawn = draw_distractor(min(height, 40), random) if side is None else draw_mark(SIDES[side], height, random)
         placed = place(picture, [*labels, *others], side, drawn, random)
         (others if side is None else labels).extend(placed)
     grainy = picture + random.normal(0, random.uniform(0, 6), picture.shape)
     return stretched(np.clip(grainy, 0, 255).astype(np.uint8), low, max(high, low + 20)), labels
+
+
+def with_drawn_mark(source: Background, random: Random) -> tuple[NDArray[np.uint8], list[Label]]:
+    """Return a copy of the whole radiograph with one L or R, and where it is; beside it stands one thing that is none.
+
+    Both are drawn clear of what is there already; a mark that would not be seen is left out.
+    """
+    picture = source.picture.copy()
+    scale = max(picture.shape) / SIZE
+    side = int(random.integers(2))
+    height = scale * float(np.exp(random.uniform(np.log(12), np.log(64))))
+    marks = place(picture, source.labels, side, draw_mark(SIDES[side], height, random), random)
+    other = draw_distractor(scale * float(random.uniform(10, 40)), random)
+    place(picture, [*source.labels, *marks], None, other, random)
+    return picture, marks
 
 
 def _crop(source: Background, random: np.random.Generator) -> tuple[NDArray[np.uint8], list[Label]]:

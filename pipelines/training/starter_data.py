@@ -1,9 +1,9 @@
 """Lay the development data out as `train` and `evaluate` read them: python -m pipelines.training.starter_data NAME ...
 
-NAME is a pipeline. The folder then holds copies of the images, the truth beside them, and index.csv with patient and
-part; what may be trained on by its licence is in the parts train and validation, all else in test. With it,
-`dicom-node train NAME --data DIR` makes starter weights again and `dicom-node evaluate NAME --data DIR --part test`
-repeats their figures.
+NAME is a pipeline, or lr_mark_cxr_drawn: radiographs with one drawn mark each. The folder then holds copies of the
+images, the truth beside them, and index.csv with patient and part; what may be trained on by its licence is in the
+parts train and validation, all else in test. With it, `dicom-node train NAME --data DIR` makes starter weights again
+and `dicom-node evaluate NAME --data DIR --part test` repeats their figures.
 """
 
 from __future__ import annotations
@@ -23,13 +23,19 @@ from numpy.typing import NDArray
 from scipy import sparse
 from scipy.sparse import csgraph
 
+from dicom_node.datasets import TrueBox
+from dicom_node.evaluate.marks import NEITHER
+from pipelines.pictures import levels
 from pipelines.training.data import CxrRow, folds_of, read_cxr, read_grey, split_cxr
+from pipelines.training.lr_mark_cxr import Background, Label, with_drawn_mark
 from pipelines.training.lung_sides import sides
 from pipelines.training.made_views import made_views
+from pipelines.training.marks import SIDES
 
 FOLDS: Final = 5
 SAME_SCENE: Final = 0.88  # correlation of two frames' thumbnails, from which they are taken for one patient's
 VIEWS: Final = {"PA": "frontal", "AP": "frontal", "AP Supine": "frontal", "lateral": "lateral", "other": "other"}
+EDGES: Final = ("x1", "y1", "x2", "y2")
 MARKS: Final = Path(__file__).with_name("real_marks.csv")
 
 
@@ -43,6 +49,7 @@ class Item:
     label: str = ""
     mask: NDArray[np.uint8] | None = None  # (rows, columns)
     picture: NDArray[np.uint8] | None = None  # (rows, columns), of one that is made
+    boxes: tuple[TrueBox, ...] = ()
 
 
 def lungs(data: Path) -> Iterator[Item]:
@@ -62,8 +69,34 @@ def _between(row: CxrRow) -> float | None:
 
 def marks(data: Path) -> Iterator[Item]:
     """Yield the radiographs, lateral ones included; the boxes are the hand-boxed ones of real_marks.csv."""
+    real = real_marks()
     for part, row in _parts([row for row in read_cxr(data / "cxr") if row.view != "other"]):
-        yield Item(row.image, row.patient, part)
+        yield Item(row.image, row.patient, part, boxes=real.get(row.image.name, ()))
+
+
+def drawn_marks(data: Path) -> Iterator[Item]:
+    """Yield radiographs that steer and measure, with a mark drawn on each; real ones are neither right nor wrong."""
+    for number, item in enumerate(item for item in marks(data) if item.part != "train"):
+        grey = read_grey(item.image)
+        there = tuple(Label(None, one.x1, one.y1, one.x2, one.y2) for one in item.boxes)
+        random = np.random.default_rng(number)
+        picture, drawn = with_drawn_mark(Background(grey, there, *levels(grey)), random)
+        boxes = tuple(
+            TrueBox(NEITHER if one.side is None else SIDES[one.side], one.x1, one.y1, one.x2, one.y2)
+            for one in (*there, *drawn)
+        )
+        yield dataclasses.replace(item, image=Path(f"drawn-{item.image.stem}.png"), picture=picture, boxes=boxes)
+
+
+def real_marks() -> dict[str, tuple[TrueBox, ...]]:
+    """Return the hand-boxed marks by file."""
+    with MARKS.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    found: dict[str, tuple[TrueBox, ...]] = {}
+    for row in rows:
+        box = TrueBox(row["label"], *(float(row[edge]) for edge in EDGES))
+        found[row["file"]] = (*found.get(row["file"], ()), box)
+    return found
 
 
 def contrast(data: Path) -> Iterator[Item]:
@@ -118,6 +151,7 @@ SETS: Final[dict[str, Callable[[Path], Iterator[Item]]]] = {
     "kidney_tumor_ct": kidneys,
     "liver_ct": livers,
     "lr_mark_cxr": marks,
+    "lr_mark_cxr_drawn": drawn_marks,
     "lung_cxr": lungs,
     "polyp_es": polyps,
     "view_cxr": views,
@@ -150,7 +184,7 @@ def _rows(folder: Path) -> list[dict[str, str]]:
 
 
 def lay_out(items: Sequence[Item], folder: Path) -> None:
-    """Write images/, masks/ where there are masks, and index.csv."""
+    """Write images/, masks/ where there are masks, boxes.csv where there are boxes, and index.csv."""
     (folder / "images").mkdir(parents=True)
     if any(item.mask is not None for item in items):
         (folder / "masks").mkdir()
@@ -165,6 +199,12 @@ def lay_out(items: Sequence[Item], folder: Path) -> None:
             if item.mask is not None:
                 cv2.imwrite(str(folder / "masks" / f"{item.image.stem}.png"), item.mask)
             table.writerow([item.image.name, item.label, item.patient, item.part])
+    if any(item.boxes for item in items):
+        with (folder / "boxes.csv").open("w", newline="") as file:
+            table = csv.writer(file)
+            table.writerow(["file", "label", *EDGES])
+            for item in items:
+                table.writerows([item.image.name, *dataclasses.astuple(box)] for box in item.boxes)
 
 
 def main() -> None:
@@ -176,8 +216,6 @@ def main() -> None:
     options = parser.parse_args()
     for name in options.names:
         lay_out(list(SETS[name](options.data)), options.out / name)
-        if name == "lr_mark_cxr":
-            shutil.copyfile(MARKS, options.out / name / "boxes.csv")
 
 
 if __name__ == "__main__":

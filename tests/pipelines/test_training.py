@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from pipelines.training.data import CxrRow, folds_of, split_cxr
 from pipelines.training.distractors import KINDS
 from pipelines.training.loop import Batch, Plan, export, fit, sha256_of
-from pipelines.training.lr_mark_cxr import Background, Label, draw_sample, targets
+from pipelines.training.lr_mark_cxr import Background, Label, draw_sample, targets, with_drawn_mark
 from pipelines.training.marks import SIDES
 from pipelines.training.starter_data import MARKS
 from tests.pipelines.support import chest, shared_data
@@ -108,6 +108,16 @@ def test_drawn_samples_hold_their_marks_inside_the_crop() -> None:
     labels = [label for _ in range(20) for label in draw_sample(source, random)[1]]
     assert {label.side for label in labels} == {0, 1}
     assert all(label.x2 - label.x1 > 2 and label.y2 - label.y1 > 2 for label in labels)
+
+
+def test_one_mark_is_drawn_on_a_whole_radiograph_where_it_meets_no_other() -> None:
+    there = Label(0, 100, 100, 160, 160)
+    source = Background(chest(), (there,), 5.0, 180.0)
+    drawn = [with_drawn_mark(source, np.random.default_rng(seed)) for seed in range(12)]
+    marks = [one for _, labels in drawn for one in labels]
+    assert {one.side for one in marks} == {0, 1}
+    assert not any(one.meets(there) for one in marks)
+    assert all(not np.array_equal(picture, source.picture) for picture, labels in drawn if labels)
 
 
 def hand_boxed() -> list[dict[str, str]]:
