@@ -26,6 +26,7 @@ from dicom_node.weights_store import read_catalog
 from pipelines.networks.lite_unet import LiteUNet
 from pipelines.published.importing import import_published
 from pipelines.published.tables import tables
+from pipelines.recipes import fill
 from pipelines.training import ct_organs
 from pipelines.training.loop import CHECKPOINT, freeze, train_mode
 from pipelines.training.run import Options, Told, train
@@ -198,3 +199,22 @@ def test_imported_weights_keep_all_but_their_head_to_the_last_bit(tmp_path: Path
     one, other = load_file(first.path), load_file(second.path)
     changed = {name.split(".")[0] for name in one if not torch.equal(one[name], other[name])}
     assert changed == {"predictions", "final_layer"}
+
+
+@pytest.mark.parametrize(("pipeline", "recipe", "channels"), [("lung_cxr", "LungSeg", 1), ("polyp_es", "PolypDet", 3)])
+def test_a_step_on_imported_weights_of_a_segmenter_changes_its_head_alone(
+    tmp_path: Path, pipeline: str, recipe: str, channels: int
+) -> None:
+    task = task_for(pipeline, recipe)
+    imported = import_published(write(tables()[recipe], tmp_path / "h5"), "mine", tmp_path / "weights")
+    network = fill(task.network(), imported, "cpu")
+    freeze(network, task.head)
+    train_mode(network)
+    before = {name: one.clone() for name, one in network.state_dict().items()}
+    optimiser = torch.optim.AdamW([one for one in network.parameters() if one.requires_grad], lr=1e-3)
+    pictures = torch.from_numpy(np.random.default_rng(0).random((2, channels, 64, 64), np.float32))
+    task.loss(network, (pictures, (pictures[:, 0] > 0.5).to(torch.uint8))).backward()
+    optimiser.step()
+    changed = {name for name, one in network.state_dict().items() if not torch.equal(one, before[name])}
+    assert changed
+    assert all(any(name.startswith(f"{part}.") for part in task.head) for name in changed)
