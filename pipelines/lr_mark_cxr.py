@@ -45,7 +45,7 @@ class MarkSettings(Settings):
     """`[pipelines.lr_mark_cxr]`."""
 
     score_at: float = Field(
-        0.5, gt=0, lt=1
+        0.55, gt=0, lt=1
     )  # score from which a place is a mark; LRDet itself drops what is below 0.85
     overlap: float = Field(0.3, gt=0, le=1)  # of two boxes (intersection over union), from which they are one mark
     margin: float = Field(0.12, ge=0, le=1)  # of a box's longer side, erased around it on every side
