@@ -47,9 +47,16 @@ def pacs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Orthanc]:
         yield running
 
 
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[Postgres]:
+@pytest.fixture
+def postgres(postgres_server: Postgres) -> Postgres:
     """An empty PostgreSQL."""
+    postgres_server.empty()
+    return postgres_server
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[Postgres]:
+    """One PostgreSQL for all tests."""
     programs = postgres_folder()
     if programs is None:
         (pytest.fail if os.environ.get("DICOM_NODE_REQUIRE_TOOLS") else pytest.skip)("PostgreSQL is not installed")

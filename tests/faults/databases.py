@@ -11,11 +11,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from sqlalchemy import create_engine, text
+from sqlalchemy.exc import OperationalError
 
 from dicom_node.config import Config
 from orthanc_test.orthanc import free_port
 
 _USER = "postgres"  # what Debian's package makes; its server refuses to run as root
+_NAMES = ("catalog", "work")
 _PLACES = "/usr/lib/postgresql/*/bin"
 
 
@@ -35,11 +37,23 @@ def catalog_locked(config: Config) -> Iterator[None]:
         yield
 
 
+def are_free(config: Config) -> bool:
+    """Say whether nobody is in the middle of writing to a database on SQLite; others lock no whole database."""
+    try:
+        for url in filter(_is_sqlite, (config.catalog_url, config.work_url)):
+            with _locked(url, patience_s=0):
+                pass
+    except OperationalError:
+        return False
+    return True
+
+
 @contextmanager
-def _locked(url: str) -> Iterator[None]:
-    engine = create_engine(url, isolation_level="AUTOCOMMIT", **_busy(url))
+def _locked(url: str, patience_s: float = 120.0) -> Iterator[None]:
+    settings = {"timeout": patience_s} if _is_sqlite(url) else {}
+    engine = create_engine(url, isolation_level="AUTOCOMMIT", connect_args=settings)
     with engine.connect() as connection:
-        if url.startswith("sqlite"):
+        if _is_sqlite(url):
             connection.execute(text("BEGIN IMMEDIATE"))
         else:
             connection.execute(text("BEGIN"))
@@ -59,8 +73,8 @@ EXECUTE 'LOCK TABLE ' || name || ' IN EXCLUSIVE MODE'; END LOOP; END $$
 """
 
 
-def _busy(url: str) -> dict[str, dict[str, float]]:
-    return {"connect_args": {"timeout": 120.0}} if url.startswith("sqlite") else {}
+def _is_sqlite(url: str) -> bool:
+    return url.startswith("sqlite")
 
 
 def postgres_folder() -> Path | None:
@@ -85,17 +99,22 @@ class Postgres:
         self._run("initdb", "--auth=trust", f"--username={_USER}", "--encoding=UTF8")
         settings = f"-p {self.port} -k '' -c listen_addresses=127.0.0.1 -c max_connections=200"
         self._run("pg_ctl", "start", "-w", "-l", str(self._folder / "server.log"), "-o", settings)
-        self._sql("CREATE DATABASE catalog", "CREATE DATABASE work")
+        self.empty()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._run("pg_ctl", "stop", "-m", "immediate")
         self._temporary.cleanup()
 
+    def empty(self) -> None:
+        """Make both databases anew, whatever stands in them."""
+        for name in _NAMES:
+            self._sql(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)", f"CREATE DATABASE {name}")
+
     @property
     def urls(self) -> dict[str, str]:
         """The two URLs as `[database]` names them."""
-        return {name: self.url(name) for name in ("catalog", "work")}
+        return {name: self.url(name) for name in _NAMES}
 
     def url(self, database: str) -> str:
         """Return the SQLAlchemy URL of a database."""

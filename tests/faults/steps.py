@@ -5,18 +5,20 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
 
 from sqlalchemy import select
 
 from dicom_node.catalog import Run, RunState, Stack
-from tests.faults.databases import catalog_locked
+from tests.faults.databases import are_free, catalog_locked
 from tests.faults.house import House
 from tests.faults.sending import Modality
 
 _REACH_S = 120.0
 _HALF = 0.5
+_A_WRITE_S = 0.002
 
 
 @contextmanager
@@ -63,7 +65,7 @@ def encoding(house: House, modality: Modality) -> Iterator[None]:
     modality.send_all(_REACH_S)
     house.wait(lambda: is_encoding(house, modality.study_uid), _REACH_S, "encoding to begin")
     stopped = house.pids("worker")
-    _signal(stopped, signal.SIGSTOP)
+    _stop_between_writes(house, stopped)
     try:
         assert is_encoding(house, modality.study_uid), "encoding was over before it could be stopped"
         yield
@@ -97,6 +99,15 @@ def _in_model(house: House, modality: Modality, step: str) -> Iterator[None]:
     house.wait_until_reached(step, _REACH_S)
     yield
     house.release()
+
+
+def _stop_between_writes(house: House, pids: Iterable[int]) -> None:
+    """Stop processes where they hold no database; in the middle of a write they would hold it for everybody."""
+    _signal(pids, signal.SIGSTOP)
+    while not are_free(house.node.config):
+        _signal(pids, signal.SIGCONT)
+        time.sleep(_A_WRITE_S)
+        _signal(pids, signal.SIGSTOP)
 
 
 def _signal(pids: Iterable[int], number: signal.Signals) -> None:
