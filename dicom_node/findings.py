@@ -122,6 +122,7 @@ class Remark:
     """A limit or doubt that a reader of the result must see, e.g. "outside the trained body region"."""
 
     text: str
+    doubts_sides: bool = False  # whether the header's left and right are contradicted: then none is named
 
 
 Finding: TypeAlias = Segmentation | Classification | Detection | Measurement | ErasedImage | Remark
@@ -137,6 +138,16 @@ class Findings:
     settings: Mapping[str, Any]  # those that change the result
     found: tuple[Finding, ...]
     frames: tuple[int, ...] = ()  # numbers of a film's frames that were looked at, from 1; none: the whole stack
+
+    @property
+    def names_sides(self) -> bool:
+        """Say whether any segment is called a left or a right one."""
+        return any(segment.laterality for one in self.of(Segmentation) for segment in one.segments)
+
+    @property
+    def doubts(self) -> tuple[str, ...]:
+        """Return why the header's left and right cannot be trusted, if so."""
+        return tuple(remark.text for remark in self.of(Remark) if remark.doubts_sides)
 
     def looked_at(self, stack: Stack) -> Stack:
         """Return the stack with only the frames that were looked at."""

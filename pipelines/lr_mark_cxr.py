@@ -27,7 +27,7 @@ from dicom_node.pipeline import (
     Stack,
     Weights,
 )
-from pipelines.headers import LEFT, RIGHT, SCHEME, refuse_radiograph, row_direction
+from pipelines.headers import LEFT, RIGHT, SCHEME, refuse_radiograph, row_direction, texts
 from pipelines.inpainting import METHOD, Rectangle, fill_boxes
 from pipelines.networks.detector import CentreDetector
 from pipelines.pictures import Letterbox, letterbox, standardised
@@ -201,7 +201,11 @@ def erased(stored: NDArray[Any], boxes: tuple[Box, ...], margin: float) -> Erase
 
 
 def disagreements(boxes: tuple[Box, ...], image: Radiograph) -> list[Remark]:
-    """Say for each mark on the wrong half of the picture that it contradicts PatientOrientation."""
+    """Say for each mark that it contradicts PatientOrientation, by its half of the picture, or the laterality."""
+    return [*_against_orientation(boxes, image), *_against_laterality(boxes, image.stack)]
+
+
+def _against_orientation(boxes: tuple[Box, ...], image: Radiograph) -> list[Remark]:
     direction = row_direction(image.stack)
     middle = image.picture.shape[1] / 2
     remarks = []
@@ -212,10 +216,22 @@ def disagreements(boxes: tuple[Box, ...], image: Radiograph) -> list[Remark]:
             remarks.append(
                 Remark(
                     f"mark and header disagree: the {box.name} mark is on the image's {side} half, "
-                    f"where PatientOrientation has the patient's {'left' if box.name == 'R' else 'right'} side"
+                    f"where PatientOrientation has the patient's {'left' if box.name == 'R' else 'right'} side",
+                    doubts_sides=True,
                 )
             )
     return remarks
+
+
+def _against_laterality(boxes: tuple[Box, ...], stack: Stack) -> list[Remark]:
+    """Compare with the side that a header names where only one of a pair was examined (PS3.3 C.7.3.1, C.8.3.1)."""
+    return [
+        Remark(f"mark and header disagree: the mark is {box.name}, {keyword} is {said}", doubts_sides=True)
+        for keyword in ("Laterality", "ImageLaterality")
+        for said in texts(stack, keyword)
+        for box in boxes
+        if said in {"L", "R"} and said != box.name
+    ]
 
 
 RECIPES: Final[dict[str, Builder[Any]]] = {

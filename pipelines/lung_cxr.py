@@ -35,15 +35,14 @@ from pipelines.published.lungs import LungStage
 from pipelines.published.runner import Network
 from pipelines.published_recipes import published
 from pipelines.recipes import Builder, build, fill
+from pipelines.volumetry import NO_UNIT, STRUCTURE
 
-STRUCTURE: Final = Code("91723000", "SCT", "Anatomical Structure")
 LUNG: Final = Code("39607008", "SCT", "Lung")
 AREA: Final = Code("42798000", "SCT", "Area")
 AREA_SHARE: Final = Code("AREA_SHARE", SCHEME, "Share of the image's area")
 RIGHT_BY_LEFT: Final = Code("RIGHT_BY_LEFT", SCHEME, "Area of the right lung by the left lung's")
 IMAGE_LEFT_BY_RIGHT: Final = Code("IMAGE_LEFT_RIGHT", SCHEME, "Area of the image-left lung by the image-right lung's")
 SQUARE_MM: Final = Code("mm2", "UCUM", "square millimeter")
-NO_UNIT: Final = Code("1", "UCUM", "no units")
 RATIO: Final = Code("{ratio}", "UCUM", "ratio")
 
 NOT_FRONTAL: Final = ("LL", "RL", "LATERAL", "LAT", "LLD", "RLD", "LLO", "RLO", "LAO", "RAO", "LPO", "RPO", "AXIAL")

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from dicom_node.pipeline import Code, Finding, Found, Measurement, Remark, Segment, Segmentation, Stack, Volume
 from pipelines.headers import texts
 
-STRUCTURE: Final = Code("123037004", "SCT", "Anatomical Structure")
+STRUCTURE: Final = Code("91723000", "SCT", "Anatomical Structure")
 ABNORMALITY: Final = Code("49755003", "SCT", "Morphologically Abnormal Structure")
 VOLUME: Final = Code("118565006", "SCT", "Volume")
 MEAN_ATTENUATION: Final = Code("112181", "DCM", "Mean Attenuation Coefficient")

@@ -22,7 +22,7 @@ PROBABILITY = Code("122157", "DCM", "Probability")
 NO_UNITS = Code("1", "UCUM", "no units")
 PIXELS = Code("{pixels}", "UCUM", "Pixels")
 LATERALITY = Code("272741003", "SCT", "Laterality")
-ANATOMICAL_STRUCTURE = Code("123037004", "SCT", "Anatomical Structure")
+ANATOMICAL_STRUCTURE = Code("91723000", "SCT", "Anatomical Structure")  # CID 7150
 LEFT, RIGHT = "7771000", "24028007"  # CID 244, SCT
 
 MODALITIES = {

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from dicom_node.config import OutputKind
+from dicom_node.errors import ProofError
 from dicom_node.findings import ErasedImage, Segmentation
 from dicom_node.results.groups import references_to
 from dicom_node.results.ko import Rejection, encode_key_images
@@ -30,8 +31,9 @@ def encode(request: Request, folder: Path) -> tuple[EncodedFile, ...]:
 
     Raises:
         ObjectError: a source cannot be read, or the sources are of different patients.
-        ProofError: an object, read back, is not what was found.
+        ProofError: an object, read back, is not what was found, or names sides that a mark on the image contradicts.
     """
+    _refuse_doubted_sides(request)
     request = dataclasses.replace(request, stack=request.findings.looked_at(request.stack))
     sources = read_sources(request.stack)
     return tuple(_keep(kind, made, folder, Proof(request, sources, of)) for kind, made, of in _made(request, sources))
@@ -58,6 +60,12 @@ def encode_rejection(request: Request, replaced: Sequence[Reference], reason: Re
     sources = read_sources(request.stack)
     made = Made(rejection_note(request, sources, replaced, reason), series="rejection")
     return _keep("KO", made, folder, Proof(request, sources, tuple(replaced)))
+
+
+def _refuse_doubted_sides(request: Request) -> None:
+    doubts = (*request.doubts, *request.findings.doubts)
+    if doubts and request.findings.names_sides:
+        raise ProofError(f"names left and right, but {doubts[0]}")
 
 
 def _made(request: Request, sources: Sources) -> Iterator[tuple[OutputKind, Made, Subject]]:

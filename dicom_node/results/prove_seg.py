@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import itertools
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,7 @@ from dicom_node.config import Encoding
 from dicom_node.errors import ProofError
 from dicom_node.findings import Segment, Segmentation
 from dicom_node.images import Frame
-from dicom_node.results.concepts import LEFT, RIGHT
+from dicom_node.results.prove_sides import prove_sides
 from dicom_node.results.seg import present
 from dicom_node.results.seg_places import CENTROID_TOLERANCE, Groups
 from dicom_node.results.sources import Plane, Sources
@@ -108,7 +107,7 @@ def prove_segmentation(path: Path, segmentation: Segmentation, encoding: Encodin
             raise ProofError(f"{where}: Dice with what was found is {one.dice:.6f}, not 1")
         _prove_centroid(where, one, sources)
     _prove_volume(dataset, sources)
-    _prove_sides(path.stem, segments, [one.found.centroid for one in compared], sources)
+    prove_sides(path.stem, segments, [one.found.centroid for one in compared], sources)
 
 
 def _compared(
@@ -256,32 +255,3 @@ def _prove_volume(dataset: Dataset, sources: Sources) -> None:
         wanted.append(sources.gap_mm)
     if not abs(np.prod(written) / np.prod(wanted) - 1) <= _VOLUME_TOLERANCE:
         raise ProofError(f"{dataset.SOPInstanceUID}: a voxel is {written} mm, the source's {wanted} mm")
-
-
-def _prove_sides(
-    uid: str, segments: tuple[Segment, ...], centroids: Sequence[NDArray[np.float64]], sources: Sources
-) -> None:
-    """Check that of two segments of one kind the left one lies to the patient's left."""
-    sided = list(zip(segments, centroids, strict=True))
-    lefts = [pair for pair in sided if _side(pair[0]) == LEFT]
-    rights = [pair for pair in sided if _side(pair[0]) == RIGHT]
-    if not lefts and not rights:
-        return
-    leftward = _leftward(uid, sources)
-    for (left, here), (right, there) in itertools.product(lefts, rights):
-        if left.type == right.type and (here[0] - there[0]) * leftward <= 0:
-            raise ProofError(f"{uid}: {left.name} does not lie to the patient's left of {right.name}")
-
-
-def _side(segment: Segment) -> str:
-    return segment.laterality.value if segment.laterality else ""
-
-
-def _leftward(uid: str, sources: Sources) -> float:
-    """Return 1.0 where the first coordinate grows to the patient's left, -1.0 where it grows to the right."""
-    if sources.planes is not None:
-        return 1.0
-    row = str((sources.first.get("PatientOrientation") or [""])[0])
-    if ("L" in row) == ("R" in row):
-        raise ProofError(f"{uid}: names left and right, but PatientOrientation does not say where they are")
-    return 1.0 if "L" in row else -1.0

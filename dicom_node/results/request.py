@@ -34,6 +34,7 @@ class Request:
     run_number: int = 0  # raised by a forced re-run
     encoding: Encoding = dataclasses.field(default_factory=Encoding)
     replaces: Reference | None = None  # the SR of the run that this one replaces
+    doubts: tuple[str, ...] = ()  # what other pipelines found in the stack that contradicts the header's left and right
 
     def __post_init__(self) -> None:
         if self.at.tzinfo is None:

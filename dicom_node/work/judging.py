@@ -18,6 +18,7 @@ from dicom_node.infer.process import Answer
 from dicom_node.routing import Decision, GateAnswer, Given, decide, gates_for, set_aside
 from dicom_node.work.durable import Step
 from dicom_node.work.ending import move, settle
+from dicom_node.work.making import findings_path
 from dicom_node.work.running import Models, Running, run_id
 
 
@@ -61,7 +62,7 @@ class Judging:
 
     def _findings(self, run: str, answer: Answer) -> Findings | None:
         missing = answer.refused or answer.problem
-        return None if missing else load_findings(self._config.storage_folder / "runs" / run / "findings.npz")
+        return None if missing else load_findings(findings_path(self._config, run))
 
     def _route(self, key: str, answers: Mapping[str, Mapping[str, Any]], refusals: Mapping[str, str]) -> None:
         gates = {name: GateAnswer(**answer) for name, answer in answers.items()}

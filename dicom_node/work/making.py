@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import TypeAlias
 from zoneinfo import ZoneInfo
 
+from sqlalchemy import select
+
 from dicom_node.catalog import Catalog, Result, Run, Stack
 from dicom_node.config import Config, Encoding
-from dicom_node.findings import Findings
+from dicom_node.findings import Findings, load_findings
 from dicom_node.images import Stack as Content
 from dicom_node.results import EncodedFile, Reference, Request, encode, encode_refusal, encode_rejection
 from dicom_node.work.replacing import reference, replaced_results, sent_to
@@ -55,9 +57,17 @@ class Making:
             outputs=("SR",) if run.is_gate else section.outputs,
             at=datetime.fromtimestamp(_made_at(run, folder), ZoneInfo(self._config.node.timezone)),
             title=run.record.get("title") or run.pipeline,
+            doubts=self._doubts(run) if findings.names_sides else (),
         )
         for encoding, peers in self._encodings(run):
             yield replace(usual, encoding=encoding, replaces=self._predecessor(run, stack, peers)), peers
+
+    def _doubts(self, run: Run) -> tuple[str, ...]:
+        """Return what the stack's other runs found that contradicts its header's left and right."""
+        with self._catalog.read() as session:
+            others = session.scalars(select(Run.id).where(Run.stack_id == run.stack_id, Run.id != run.id)).all()
+        paths = [findings_path(self._config, one) for one in others]
+        return tuple(doubt for path in paths if path.exists() for doubt in load_findings(path).doubts)
 
     def _encodings(self, run: Run) -> Sequence[tuple[Encoding, Sequence[str]]]:
         """Return each encoding that is wanted, with the peers that want it; where there is no peer, the usual one."""
@@ -84,6 +94,11 @@ class Making:
         with self._catalog.read() as session:
             results = replaced_results(session, run, stack)
             return [one for peer in peers for one in sent_to(session, results, peer)]
+
+
+def findings_path(config: Config, run: str) -> Path:
+    """Return where a run's findings lie."""
+    return config.storage_folder / "runs" / run / "findings.npz"
 
 
 def _made_at(run: Run, folder: Path) -> float:

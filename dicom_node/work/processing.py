@@ -13,7 +13,10 @@ from dicom_node.work.running import Running
 
 
 class Processing:
-    """Infers and encodes run after run; one that fails does not keep the next from running."""
+    """Infers and encodes run after run; one that fails does not keep the next from running.
+
+    What names left and right is encoded last: another pipeline may find a mark that contradicts the header.
+    """
 
     def __init__(self, config: Config, catalog: Catalog, running: Running) -> None:
         self._config = config
@@ -23,8 +26,13 @@ class Processing:
     def __call__(self, step: Step, *args: str) -> None:
         """Do the job for (stack id,)."""
         (key,) = args
+        sided = []
         for run, pipeline in step("plan", self._planned, key):
-            step(f"infer {pipeline}", self._infer, run)
+            if step(f"infer {pipeline}", self._infer, run):
+                sided.append((run, pipeline))
+            else:
+                step(f"encode {pipeline}", self._running.encode, run)
+        for run, pipeline in sided:
             step(f"encode {pipeline}", self._running.encode, run)
         for run in step("find refusals", self._to_report, key):
             step("report refusal", self._running.report_refusal, run)
@@ -35,8 +43,10 @@ class Processing:
         with self._catalog.read() as session:
             return [list(row) for row in session.execute(query.order_by(Run.at)).all()]
 
-    def _infer(self, run: str) -> None:
-        self._running.infer(run)
+    def _infer(self, run: str) -> bool:
+        """Return whether left and right are named."""
+        answer = self._running.infer(run)
+        return not (answer.refused or answer.problem) and self._running.names_sides(run)
 
     def _to_report(self, key: str) -> list[str]:
         """Return the refused runs of routes that match and report refusals."""

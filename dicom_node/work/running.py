@@ -19,7 +19,7 @@ from dicom_node.infer.process import Answer
 from dicom_node.results import EncodedFile
 from dicom_node.uids import digest
 from dicom_node.work.ending import note
-from dicom_node.work.making import Made, Making
+from dicom_node.work.making import Made, Making, findings_path
 
 
 class Models(Protocol):
@@ -72,6 +72,11 @@ class Running:
             self._end(key, RunState.FAILED, str(error))
         else:
             self._keep(key, made, findings)
+
+    def names_sides(self, key: str) -> bool:
+        """Say whether a run found segments that are called left or right."""
+        path = findings_path(self._config, key)
+        return path.exists() and load_findings(path).names_sides
 
     def report_refusal(self, key: str) -> None:
         """Send an SR that says why a run was refused."""
@@ -132,4 +137,5 @@ class Running:
         return folder
 
     def _findings(self, key: str) -> Path:
-        return self._folder(key) / "findings.npz"
+        self._folder(key)
+        return findings_path(self._config, key)

@@ -29,7 +29,7 @@ from dicom_node.pipeline import (
 )
 
 _LIVER = Code("10200004", "SCT", "Liver")
-_ORGAN = Code("123037004", "SCT", "Anatomical structure")
+_ORGAN = Code("91723000", "SCT", "Anatomical Structure")
 _QUESTION = Code("contrast", "99TEST", "Contrast")
 _ANSWER = Code("enhanced", "99TEST", "Enhanced")
 _HOLD_AT_MOST_S = 120.0

@@ -83,6 +83,17 @@ def test_a_mark_on_the_wrong_side_is_remarked(model: Model, orientation: tuple[s
     assert (remark is not None) is disagrees
     if remark is not None:
         assert remark.text.startswith("mark and header disagree")
+        assert remark.doubts_sides
+
+
+@pytest.mark.parametrize("keyword", ["Laterality", "ImageLaterality"])
+def test_a_mark_that_contradicts_the_headers_laterality_is_remarked(keyword: str) -> None:
+    box = (0, 0.95, (328.0, 20.0, 338.0, 40.0))
+    headers: list[dict[str, Any]] = [{keyword: side} for side in ("R", "L", "B")]
+    said = [only(published_marks(radiograph(chest(), **header), box), Remark) for header in headers]
+    assert said[0].text == f"mark and header disagree: the mark is L, {keyword} is R"
+    assert said[0].doubts_sides
+    assert said[1:] == [None, None]
 
 
 def test_of_two_overlapping_peaks_the_surer_stays() -> None:

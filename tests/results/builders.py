@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -30,7 +30,7 @@ from dicom_node.results.request import EncodedFile, Request
 AT = datetime(2026, 3, 4, 5, 6, 7, 890000, tzinfo=UTC)
 STUDY, SERIES, SPACE = "1.2.826.0.1.1", "1.2.826.0.1.2", "1.2.826.0.1.3"
 
-ORGAN = Code("123037004", "SCT", "Anatomical Structure")
+ORGAN = Code("91723000", "SCT", "Anatomical Structure")
 LIVER = Code("10200004", "SCT", "Liver")
 KIDNEY = Code("64033007", "SCT", "Kidney")
 LUNG = Code("39607008", "SCT", "Lung")
@@ -68,8 +68,12 @@ def add_pixels(dataset: Dataset, pixels: NDArray[Any], bits: int = 12) -> None:
     dataset.add_new("PixelData", "OW", pixels.astype("<u2").tobytes())
 
 
-def ct_series(
-    folder: Path,
+def ct_series(folder: Path, **geometry: Any) -> Stack:
+    """Write the slices of `ct_slices`."""
+    return Stack(STUDY, SERIES, tuple(_save(one, folder, {}) for one in ct_slices(**geometry)), {})
+
+
+def ct_slices(
     *,
     slices: int = 6,
     shape: tuple[int, int] = (20, 24),
@@ -79,10 +83,9 @@ def ct_series(
     reverse: bool = False,
     shear_mm: float = 0.0,
     **attributes: Any,
-) -> Stack:
-    """Write a CT series along the normal, or against it where `reverse`; each slice lies `shear_mm` lower."""
+) -> Iterator[FileDataset]:
+    """Yield CT slices along the normal, or against it where `reverse`; each lies `shear_mm` lower."""
     normal = np.cross(orientation[:3], orientation[3:])
-    frames = []
     for k in range(slices):
         uid = f"{SERIES}.{k + 1}"
         dataset = header(CTImageStorage, "CT", uid)
@@ -96,8 +99,8 @@ def ct_series(
         dataset.RescaleIntercept, dataset.RescaleSlope, dataset.RescaleType, dataset.KVP = -1024, 1, "HU", 120
         dataset.AcquisitionNumber, dataset.InstanceNumber = 1, k + 1
         add_pixels(dataset, np.full(shape, k))
-        frames.append(_save(dataset, folder, attributes))
-    return Stack(STUDY, SERIES, tuple(frames), {})
+        _change(dataset, attributes)
+        yield dataset
 
 
 def without(stack: Stack, place: int) -> Stack:
@@ -239,12 +242,16 @@ def _item(**attributes: Any) -> Dataset:
     return item
 
 
-def _save(dataset: FileDataset, folder: Path, attributes: Mapping[str, Any]) -> Frame:
+def _change(dataset: Dataset, attributes: Mapping[str, Any]) -> None:
     for keyword, value in attributes.items():
         if value is None:
             dataset.pop(keyword, None)
         else:
             setattr(dataset, keyword, value)
+
+
+def _save(dataset: FileDataset, folder: Path, attributes: Mapping[str, Any]) -> Frame:
+    _change(dataset, attributes)
     path = folder / f"{dataset.SOPInstanceUID}.dcm"
     dataset.save_as(path, enforce_file_format=True)
     return Frame(str(path), str(dataset.SOPClassUID), str(dataset.SOPInstanceUID))

@@ -31,16 +31,15 @@ class Phantom:
 
 
 def phantom(folder: Path, change: Callable[[FileDataset], None] | None = None, **geometry: Any) -> Phantom:
-    """Write a CT series of `builders.ct_series` with the block in it; `change` is done to each slice before saving."""
-    series = builders.ct_series(folder, **geometry)
-    datasets = [dcmread(frame.path) for frame in series.frames]
+    """Write a CT series of `builders.ct_slices` with the block in it; `change` is done to each slice before saving."""
+    datasets = list(builders.ct_slices(**geometry))
     places = [_places(one, one, one) for one in datasets]
     inside = _inside(np.array(places))
     for dataset, block in zip(datasets, inside, strict=True):
         _paint(dataset, block)
         if change:
             change(dataset)
-        _save(dataset)
+        _save(dataset, folder)
     return _written(folder, np.array(places), inside, datasets[0].PixelSpacing)
 
 
@@ -109,10 +108,10 @@ def _paint(dataset: FileDataset, block: NDArray[np.bool_]) -> None:
     dataset.PixelData = np.where(block, BRIGHT, DARK).astype("<u2").tobytes()
 
 
-def _save(dataset: FileDataset) -> None:
+def _save(dataset: FileDataset, folder: Path) -> None:
     is_big = dataset.file_meta.TransferSyntaxUID == ExplicitVRBigEndian
     how: dict[str, Any] = {"implicit_vr": False, "little_endian": not is_big, "force_encoding": True}
-    dcmwrite(str(dataset.filename), dataset, **how)
+    dcmwrite(folder / f"{dataset.SOPInstanceUID}.dcm", dataset, **how)
 
 
 def _written(folder: Path, places: NDArray[np.float64], inside: NDArray[np.bool_], spacing: Sequence[float]) -> Phantom:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +11,7 @@ from pydicom import FileDataset, dcmread
 from pydicom.pixels.utils import pack_bits
 
 from dicom_node.errors import ProofError
-from dicom_node.findings import Code, Measurement
+from dicom_node.findings import Code, Measurement, Segment, Segmentation
 from dicom_node.results.encode import encode
 from dicom_node.results.prove import Proof, prove
 from dicom_node.results.sources import read_sources
@@ -183,3 +185,46 @@ def test_a_report_that_lost_a_number_is_caught(tmp_path: Path) -> None:
     area = Measurement(Code("42798000", "SCT", "Area"), 3.25, Code("cm2", "UCUM", "square centimeter"))
     with pytest.raises(ProofError, match="lacks the Area of the image"):
         prove(file.path, Proof(request(stack, area), read_sources(stack)))
+
+
+def test_a_lone_organ_on_the_other_side_of_the_images_middle_is_caught(tmp_path: Path) -> None:
+    stack = builders.ct_series(tmp_path)
+    both, swapped = (builders.organs((6, 20, 24), leftward=leftward) for leftward in (True, False))
+    for found in (both, swapped):
+        found.labels[found.labels == 3] = 0
+    assert encode(request(stack, both), tmp_path / "out")
+    with pytest.raises(ProofError, match="left kidney does not lie to the patient's left of the middle"):
+        encode(request(stack, swapped), tmp_path / "swapped")
+    assert list((tmp_path / "swapped").iterdir()) == []
+
+
+def test_a_lone_lung_is_held_against_patient_orientation(tmp_path: Path) -> None:
+    lungs = builders.sided_lungs()
+    left = Segmentation(np.where(lungs.labels == 2, 2, 0).astype(np.uint8), lungs.segments)
+    for orientation, refused in ((["L", "F"], False), (["R", "F"], True)):
+        (tmp_path / orientation[0]).mkdir()
+        stack = builders.radiograph(tmp_path / orientation[0], PatientOrientation=orientation)
+        with pytest.raises(ProofError, match="left lung does not lie") if refused else nullcontext():
+            encode(request(stack, left), tmp_path / orientation[0] / "out")
+
+
+def test_a_lone_tumour_is_held_against_the_middle_between_both_kidneys(tmp_path: Path) -> None:
+    stack, found = builders.ct_series(tmp_path), builders.organs((6, 20, 24))
+    found.labels[2, 11, 8:10] = 4  # left of the kidneys' middle, column 10.25, and of the images', 11.5: the right side
+    tumour = Segment(4, "right tumour", builders.ORGAN, builders.LUNG, (9, 9, 9), builders.RIGHT)
+    assert encode(request(stack, Segmentation(found.labels, (*found.segments, tumour))), tmp_path / "out")
+    wrong = replace(tumour, name="left tumour", laterality=builders.LEFT)
+    with pytest.raises(ProofError, match="left tumour does not lie to the patient's left of the middle"):
+        encode(request(stack, Segmentation(found.labels, (*found.segments, wrong))), tmp_path / "wrong")
+
+
+@pytest.mark.parametrize("outputs", [("SEG",), ("SR",), ("SC",), ("PR",)])
+def test_a_mark_that_contradicts_the_header_blocks_every_object_that_names_sides(
+    outputs: tuple[str, ...], tmp_path: Path
+) -> None:
+    stack = builders.radiograph(tmp_path)
+    doubted = {"doubts": ("mark and header disagree: L",), "outputs": outputs}
+    assert encode(request(stack, builders.lungs(), **doubted), tmp_path / "unsided")
+    with pytest.raises(ProofError, match="names left and right, but mark and header disagree: L"):
+        encode(request(stack, builders.sided_lungs(), **doubted), tmp_path / "out")
+    assert not (tmp_path / "out").exists()

@@ -21,7 +21,7 @@ from dicom_node.pipeline import (
     Weights,
 )
 
-STRUCTURE = Code("123037004", "SCT", "Anatomical structure")
+STRUCTURE = Code("91723000", "SCT", "Anatomical Structure")
 BRIGHT = Segment(1, "bright", STRUCTURE, Code("BRIGHT", "99SITE", "Bright"), (220, 220, 90))
 
 

@@ -27,7 +27,7 @@ from dicom_node.pipeline import (
 )
 
 LUNG = Code("39607008", "SCT", "Lung")
-ORGAN = Code("123037004", "SCT", "Anatomical structure")
+ORGAN = Code("91723000", "SCT", "Anatomical Structure")
 QUESTION = Code("contrast", "99TEST", "Contrast")
 ANSWER = Code("enhanced", "99TEST", "Enhanced")
 

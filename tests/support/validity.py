@@ -34,12 +34,14 @@ def new_errors(results: Sequence[Path], sources: Iterable[Path]) -> list[str]:
 
     Where in the object an attribute stands is not compared: a source's patient attribute is not in our sequences.
     """
-    known = {line for path in sources for line in errors(path)}
     judged = [path for path in results if not _is_unknown(path)]
-    if len(judged) < len(results):
-        known |= _ABOUT_UNKNOWN
-    found = ((path, line) for path in judged for line in errors(path))
-    return [f"{_kind(path)}: {line}" for path, line in found if line not in known]
+    found = [(path, line) for path in judged for line in errors(path)]
+    new = {line for _, line in found} - (_ABOUT_UNKNOWN if len(judged) < len(results) else set())
+    for path in sources:
+        if not new:
+            break
+        new.difference_update(errors(path))
+    return [f"{_kind(path)}: {line}" for path, line in found if line in new]
 
 
 def entity_errors(paths: Sequence[Path]) -> list[str]:
