@@ -65,7 +65,7 @@ class LungCXR(Pipeline):
     """Segments both lungs, the part behind the heart included, and measures their areas."""
 
     name: ClassVar[str] = "lung_cxr"
-    version: ClassVar[str] = "1.0.0"
+    version: ClassVar[str] = "1.1.0"
     title: ClassVar[str] = "Lungs of a chest radiograph"
     takes = Radiograph
     settings_type = LungSettings

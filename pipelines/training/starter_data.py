@@ -121,12 +121,15 @@ def views(data: Path) -> Iterator[Item]:
 def livers(data: Path) -> Iterator[Item]:
     """Yield the slices; their volume is the patient. None steers: no setting was chosen by them."""
     items = list(_slices(data / "ct_liver", "volume"))
-    yield from _with_parts(items)
+    yield from _with_parts(items, _marked)
 
 
 def kidneys(data: Path) -> Iterator[Item]:
-    """Yield the slices with 1 kidney, 2 tumour; mirrored and bent copies have their origin's case: folds measure."""
-    yield from _slices(data / "ct_kidney", "case")
+    """Yield the slices with 1 kidney, 2 tumour; mirrored and bent copies have their origin's case.
+
+    Fold 0 is one case alone, with 16 slices, so that fold 1 measures.
+    """
+    yield from _with_parts(list(_slices(data / "ct_kidney", "case")), _with_tumour, measuring=1)
 
 
 def polyps(data: Path) -> Iterator[Item]:
@@ -135,7 +138,7 @@ def polyps(data: Path) -> Iterator[Item]:
     masks = [read_grey(data / "polyp" / "masks" / f"{image.stem}.png") for image in images]
     scenes = scenes_of([np.asarray(cv2.imread(str(image), cv2.IMREAD_COLOR_BGR), np.uint8) for image in images])
     items = [Item(image, scene, mask=mask) for image, scene, mask in zip(images, scenes, masks, strict=True)]
-    yield from _with_parts(items)
+    yield from _with_parts(items, _marked)
 
 
 def scenes_of(pictures: Sequence[NDArray[np.uint8]]) -> list[str]:
@@ -171,11 +174,19 @@ def _slices(folder: Path, group: str) -> Iterator[Item]:
         yield Item(folder / row["image"], row[group], mask=mask)
 
 
-def _with_parts(items: Sequence[Item]) -> Iterator[Item]:
-    """Deal patients to five folds: the first tests, the others train and steer."""
-    positive = [item.mask is not None and bool(item.mask.any()) for item in items]
-    for item, fold in zip(items, folds_of([item.patient for item in items], positive, FOLDS), strict=True):
-        yield dataclasses.replace(item, part={0: "test", 1: "validation"}.get(fold, "train"))
+def _with_parts(items: Sequence[Item], stratum: Callable[[Item], bool], measuring: int = 0) -> Iterator[Item]:
+    """Deal patients to five folds, each stratum spread evenly: one fold tests, the next steers, the others train."""
+    folds = folds_of([item.patient for item in items], [stratum(item) for item in items], FOLDS)
+    for item, fold in zip(items, folds, strict=True):
+        yield dataclasses.replace(item, part={measuring: "test", measuring + 1: "validation"}.get(fold, "train"))
+
+
+def _marked(item: Item) -> bool:
+    return item.mask is not None and bool(item.mask.any())
+
+
+def _with_tumour(item: Item) -> bool:
+    return item.mask is not None and bool((item.mask == 2).any())
 
 
 def _rows(folder: Path) -> list[dict[str, str]]:

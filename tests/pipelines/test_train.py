@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 import cv2
 import numpy as np
@@ -18,7 +19,9 @@ import torch
 from safetensors.torch import load_file
 from SimpleITK import GetImageFromArray, WriteImage
 from torch import nn
+from typer.testing import CliRunner
 
+from dicom_node.cli import app
 from dicom_node.config import Config
 from dicom_node.datasets import read_dataset
 from dicom_node.errors import WeightsError
@@ -98,27 +101,38 @@ def test_the_name_of_an_entry_that_there_is_is_refused_before_anything_is_traine
         train(config(tmp_path), options(tmp_path), Told())
 
 
-def start_training(folder: Path, data: Path) -> subprocess.Popen[bytes]:
+EPOCHS: Final = 3
+SCORED: Final = "dsc on the validation part"
+
+
+def start_training(folder: Path, data: Path) -> subprocess.Popen[str]:
     folder.mkdir(exist_ok=True)
     (folder / "config.toml").write_text("[pipelines.lung_cxr]\n")
-    words = ("train", "lung_cxr", "--data", str(data), "--as", "lungs", "--out", "out", "--epochs", "3")
-    return subprocess.Popen(
-        [Path(sys.executable).with_name("dicom-node"), *words], cwd=folder, env={**os.environ, "OMP_NUM_THREADS": "1"}
-    )
+    words = ("train", "lung_cxr", "--data", str(data), "--as", "lungs", "--out", "out", "--epochs", str(EPOCHS))
+    program = Path(sys.executable).with_name("dicom-node")
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    return subprocess.Popen([program, *words], cwd=folder, env=environment, stdout=subprocess.PIPE, text=True)
+
+
+def ended(training: subprocess.Popen[str]) -> tuple[int, int]:
+    """Wait; return the exit status, and how many epochs were trained."""
+    said, _ = training.communicate()
+    return training.returncode, said.count(SCORED)
 
 
 @pytest.mark.timeout(900)  # three trainings, each a process: slow where others use the processors
-def test_a_training_killed_in_the_middle_ends_as_an_unbroken_one(tmp_path: Path) -> None:
+def test_a_training_killed_in_the_middle_goes_on_and_ends_as_an_unbroken_one(tmp_path: Path) -> None:
     data = write_lungs(tmp_path / "data", each=1)
     whole, broken = start_training(tmp_path / "whole", data), start_training(tmp_path / "broken", data)
     deadline = time.monotonic() + 400
     while not (tmp_path / "broken" / "out" / CHECKPOINT).exists() and time.monotonic() < deadline:
         time.sleep(0.05)
     os.kill(broken.pid, signal.SIGKILL)
-    assert broken.wait() == -signal.SIGKILL
+    status, before = ended(broken)
+    assert (status, before) == (-signal.SIGKILL, 1)
     assert not (tmp_path / "broken" / "weights").exists()
-    assert start_training(tmp_path / "broken", data).wait() == 0
-    assert whole.wait() == 0
+    assert ended(start_training(tmp_path / "broken", data)) == (0, EPOCHS - before)
+    assert ended(whole) == (0, EPOCHS)
     one, other = (read_catalog(tmp_path / name / "weights")["lungs"].sha256 for name in ("whole", "broken"))
     assert one == other
 
@@ -183,7 +197,7 @@ def test_every_compact_recipe_here_has_a_task() -> None:
         task_for("lung_cxr", "LiverSeg")
 
 
-def test_imported_weights_keep_all_but_their_head_to_the_last_bit(tmp_path: Path) -> None:
+def test_the_command_trains_the_head_of_imported_weights_and_keeps_the_rest_to_the_last_bit(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     lines = ["file,label,patient"]
     for k in range(3):
@@ -193,9 +207,14 @@ def test_imported_weights_keep_all_but_their_head_to_the_last_bit(tmp_path: Path
         WriteImage(image, str(tmp_path / "data" / f"{k}.nii.gz"))
         lines.append(f"{k}.nii.gz,{'enhanced' if k % 2 else 'non-enhanced'},p{k}")
     (tmp_path / "data" / "index.csv").write_text("\n".join(lines))
+    (tmp_path / "config.toml").write_text("[pipelines.contrast_ct]\n")
     first = import_published(write(tables()["EnhanceCls"], tmp_path / "h5"), "mine", tmp_path / "weights")
-    second, _ = train(config(tmp_path), options(tmp_path, pipeline="contrast_ct", epochs=1, start="mine"), Told())
-    assert second.recipe == "EnhanceCls"
+    words = ["train", "contrast_ct", "--data", str(tmp_path / "data"), "--from", "mine", "--as", "ours"]
+    words += ["--epochs", "1", "--out", str(tmp_path / "out"), "--config", str(tmp_path / "config.toml")]
+    done = CliRunner().invoke(app, words)
+    assert done.exit_code == 0, done.output or repr(done.exception)
+    second = read_catalog(tmp_path / "weights")["ours"]
+    assert (second.recipe, second.card["started_from"]) == ("EnhanceCls", f"mine ({first.sha256})")
     one, other = load_file(first.path), load_file(second.path)
     changed = {name.split(".")[0] for name in one if not torch.equal(one[name], other[name])}
     assert changed == {"predictions", "final_layer"}

@@ -6,24 +6,28 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
 
+from dicom_node.datasets import read_dataset
 from dicom_node.errors import ObjectError, WeightsError
 from dicom_node.images import Photograph, Volume
 from pipelines.networks.lite_unet import LiteEncoder, LiteUNet
 from pipelines.networks.unet import CompactUNet
 from pipelines.training import brain_mr, ct_organs, painted_heads, polyp_es, view_cxr
+from pipelines.training.data import read_grey
 from pipelines.training.losses import mask_loss
 from pipelines.training.made_views import CLOSE, figure
 from pipelines.training.projecting import SIZE, Profiles, drawn
 from pipelines.training.segmenting import Sample, Turns, turned
+from pipelines.training.split import split_cases
 from pipelines.training.start import started
-from pipelines.training.starter_data import scenes_of
+from pipelines.training.starter_data import kidneys, lay_out, scenes_of
 from pipelines.training.task import Task
-from tests.pipelines.support import chest, radiograph, stack
+from tests.pipelines.support import chest, radiograph, shared_data, stack
 
 
 def slices(**facts: Any) -> tuple[Volume, np.ndarray]:
@@ -155,3 +159,29 @@ def test_frames_that_look_alike_are_one_scene() -> None:
     near = np.clip(one.astype(int) + random.integers(-9, 9, one.shape), 0, 255).astype(np.uint8)
     scenes = scenes_of([one, other, near])
     assert scenes[0] == scenes[2] != scenes[1]
+
+
+def test_kidney_cases_stay_whole_and_each_part_has_tumours(tmp_path: Path) -> None:
+    source = tmp_path / "ct_kidney"
+    source.mkdir()
+    lines = ["image,label,case"]
+    for k in range(20):
+        mask = np.ones((4, 4), np.uint8)
+        mask[0, 0] += k % 4 < 2
+        cv2.imwrite(str(source / f"image{k}.png"), mask)
+        cv2.imwrite(str(source / f"mask{k}.png"), mask)
+        lines.append(f"image{k}.png,mask{k}.png,case {k // 2}")
+    (source / "index.csv").write_text("\n".join(lines))
+    lay_out(list(kidneys(tmp_path)), tmp_path / "laid")
+    split = split_cases(read_dataset(tmp_path / "laid"))
+    parts = [split.train, split.validation, split.test]
+    assert [len(part) for part in parts] == [12, 4, 4]
+    assert sum(len({case.patient for case in part}) for part in parts) == 10
+    masks = [[read_grey(tmp_path / "laid" / "masks" / case.name) for case in part] for part in parts]
+    assert [sum(bool(np.any(mask == 2)) for mask in part) for part in masks] == [6, 2, 2]
+
+
+def test_the_development_data_have_the_kidney_slices_that_the_card_counts() -> None:
+    items = list(kidneys(shared_data("ct_kidney").parent))
+    test = [item for item in items if item.part == "test"]
+    assert (len(test), len({item.patient for item in test})) == (15, 7)
