@@ -24,7 +24,7 @@ def mask_loss(parts: int, *, probabilities: bool = False, half: bool = True, eac
     Args:
         parts: outputs of the network.
         probabilities: whether it ends in a logistic function.
-        half: whether it runs in bfloat16.
+        half: whether it runs in bfloat16 where the processor has it.
         each: whether Dice is of each picture by itself, so that a sliver of an organ counts as much as all of it; else
             of the batch.
     """
@@ -38,7 +38,7 @@ def mask_loss(parts: int, *, probabilities: bool = False, half: bool = True, eac
 
     def loss(network: nn.Module, batch: Batch) -> Tensor:
         pictures, labels = batch
-        found = _run(network, pictures, half=half)
+        found = answer(network, pictures, half=half)
         known = (labels != UNKNOWN)[:, None].float()
         target = torch.stack([labels == part for part in range(1, parts + 1)], dim=1).float()
         weight = known.expand_as(target)
@@ -55,7 +55,7 @@ def mask_loss(parts: int, *, probabilities: bool = False, half: bool = True, eac
 def class_loss(network: nn.Module, batch: Batch) -> Tensor:
     """Cross-entropy with a little smoothing: pictures (n, c, h, w), class numbers (n,); one output is a yes or no."""
     pictures, answers = batch
-    logits = _run(network, pictures, half=True)
+    logits = answer(network, pictures)
     if logits.shape[1] == 1:
         target = answers.float() * (1 - 2 * _SMOOTHING) + _SMOOTHING
         return functional.binary_cross_entropy_with_logits(logits[:, 0], target)
@@ -65,10 +65,18 @@ def class_loss(network: nn.Module, batch: Batch) -> Tensor:
 def probability_loss(network: nn.Module, batch: Batch) -> Tensor:
     """Cross-entropy of a network that ends in a softmax."""
     pictures, answers = batch
-    return functional.nll_loss(_run(network, pictures, half=False).clamp(min=_LEAST).log(), answers.long())
+    return functional.nll_loss(answer(network, pictures, half=False).clamp(min=_LEAST).log(), answers.long())
 
 
-def _run(network: nn.Module, pictures: Tensor, *, half: bool) -> Tensor:
-    with torch.autocast(pictures.device.type, torch.bfloat16, enabled=half):
+def answer(network: nn.Module, pictures: Tensor, *, half: bool = True) -> Tensor:
+    """Return the network's answer in single precision; `half` is bfloat16 where the processor has it."""
+    device = pictures.device.type
+    with torch.autocast(device, torch.bfloat16, enabled=half and (device != "cpu" or _processor_has_bfloat16())):
         found: Tensor = network(pictures.contiguous(memory_format=torch.channels_last))
     return found.float()
+
+
+def _processor_has_bfloat16() -> bool:
+    """Whether it multiplies in bfloat16 itself: imitated, a convolution takes forty times as long as in float32."""
+    able = torch.cpu.get_capabilities()
+    return any(able.get(name, False) for name in ("avx512_bf16", "amx_bf16", "bf16"))

@@ -23,6 +23,7 @@ from pipelines.networks.detector import CentreDetector
 from pipelines.pictures import levels, stretched
 from pipelines.training.distractors import draw_distractor
 from pipelines.training.loop import Batch
+from pipelines.training.losses import answer
 from pipelines.training.marks import SIDES, Drawn, blend, draw_mark
 from pipelines.training.task import Arrays, Random, Task
 
@@ -187,9 +188,7 @@ def draw(source: Background, random: Random) -> Arrays:
 def loss(network: nn.Module, batch: Batch) -> Tensor:
     """Focal loss on the heat, and 1 - intersection over union of the boxes at and beside each centre."""
     crops, heat, edges, known = batch
-    with torch.autocast("cpu", torch.bfloat16):
-        maps = network(crops.contiguous(memory_format=torch.channels_last))
-    maps = maps.float()
+    maps = answer(network, crops)
     return focal(maps[:, : len(SIDES)], heat, known) + box_loss(maps[:, len(SIDES) :], edges)
 
 

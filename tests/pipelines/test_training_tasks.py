@@ -19,7 +19,7 @@ from pipelines.networks.lite_unet import LiteEncoder, LiteUNet
 from pipelines.networks.unet import CompactUNet
 from pipelines.training import brain_mr, ct_organs, painted_heads, polyp_es, view_cxr
 from pipelines.training.data import read_grey
-from pipelines.training.losses import mask_loss
+from pipelines.training.losses import answer, mask_loss
 from pipelines.training.made_views import CLOSE, figure
 from pipelines.training.projecting import SIZE, Profiles, drawn
 from pipelines.training.segmenting import Sample, Turns, turned
@@ -91,6 +91,18 @@ def test_a_sliver_weighs_as_much_as_a_whole_organ_where_each_picture_counts() ->
     network = torch.nn.Identity()
     missed = [float(mask_loss(1, each=each)(network, (answers, labels))) for each in (True, False)]
     assert missed[0] > missed[1] + 0.3
+
+
+@pytest.mark.parametrize(("able", "kind"), [(True, torch.bfloat16), (False, torch.float32)])
+def test_training_is_in_half_precision_only_where_the_processor_has_it(
+    monkeypatch: pytest.MonkeyPatch, able: bool, kind: torch.dtype
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx2": True, "avx512_bf16": able})
+    used: list[torch.dtype] = []
+    network = torch.nn.Conv2d(1, 1, 1)
+    network.register_forward_hook(lambda _network, _pictures, found: used.append(found.dtype))
+    assert answer(network, torch.zeros(1, 1, 4, 4)).dtype == torch.float32
+    assert used == [kind]
 
 
 def published_encoder() -> dict[str, torch.Tensor]:
