@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import logging
 import os
 import uuid
 from collections.abc import Iterator, Mapping
@@ -13,6 +14,8 @@ from pydicom import Dataset
 
 from dicom_node.errors import ObjectError
 from dicom_node.uids import is_uid
+
+log = logging.getLogger(__name__)
 
 _PROCESSING_FAILURE = 0x0110  # where the peer gives no reason
 _FOLDER = "commitment"  # below the storage folder
@@ -68,6 +71,14 @@ def keep_message(message: Message, storage_folder: Path) -> None:
 
 
 def kept_messages(storage_folder: Path) -> Iterator[tuple[Path, Message]]:
-    """Yield each message and its file, to be deleted once it has been acted upon."""
+    """Yield each message and its file, to be deleted once it has been acted upon; one that is none is set aside."""
     for path in sorted((storage_folder / _FOLDER).glob("*.json")):
-        yield path, Message(**json.loads(path.read_text()))
+        try:
+            message = Message(**json.loads(path.read_text()))
+        except FileNotFoundError:  # another process has acted upon it
+            continue
+        except (ValueError, TypeError) as error:
+            log.warning("%s is no message about storage commitment: %s", path.name, error)
+            path.rename(path.with_suffix(".unreadable"))
+            continue
+        yield path, message

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from pydicom import Dataset, dcmread
+from pydicom.errors import InvalidDicomError
 from pynetdicom import build_context
 from pynetdicom.association import Association
 
@@ -51,11 +52,23 @@ def count_series(config: Config, peer: Peer, study_uid: str, series_uid: str) ->
     return max((int(match.get("NumberOfSeriesRelatedInstances") or 0) for match in matches), default=0)
 
 
+def read_keys(path: Path) -> Dataset | None:
+    """Return the UIDs by which a file's object is found; None where the file is gone, or is not whole."""
+    try:
+        header = dcmread(path, stop_before_pixels=True, specific_tags=_KEYS)
+    except (OSError, InvalidDicomError):
+        return None
+    keys = Dataset()
+    keys.update(header)
+    return keys if all(keyword in keys for keyword in _KEYS) else None
+
+
 def is_found(association: Association, path: Path) -> bool | None:
-    """Ask for one file's object over an association; None when the peer does not answer queries."""
-    identifier = Dataset()
+    """Ask for one file's object over an association; None when the peer does not answer, or the file does not say."""
+    identifier = read_keys(path)
+    if identifier is None:
+        return None
     identifier.QueryRetrieveLevel = "IMAGE"
-    identifier.update(dcmread(path, stop_before_pixels=True, specific_tags=_KEYS))
     wanted = identifier.SOPInstanceUID
     try:
         answers = list(association.send_c_find(identifier, STUDY_ROOT_FIND))

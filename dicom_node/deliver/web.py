@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import urllib3
-from pydicom import dcmread
 
 from dicom_node.config import Config, Peer
 from dicom_node.deliver.calling import NoAssociationError
 from dicom_node.deliver.outcomes import Outcome, judge
 from dicom_node.deliver.pacing import Line
+from dicom_node.deliver.query import read_keys
 from dicom_node.deliver.scu import Sent
 from dicom_node.errors import PeerError
 
@@ -24,7 +24,6 @@ _CHUNK = 1 << 18  # bytes
 _LATER = (408, 429, 500, 502, 503, 504)
 _STORED = (200, 202, 409)  # 409: none of them, and the body says why (PS3.18 Table 10.5.3-1)
 _SLOWEST_BYTES_PER_S = 1_000_000
-_KEYS = ["StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID"]
 
 
 def ping(config: Config, peer: Peer) -> None:
@@ -152,7 +151,9 @@ def _failure(answer: urllib3.BaseHTTPResponse) -> int | None:
 
 
 def _is_found(site: _Site, path: Path) -> bool | None:
-    header = dcmread(path, stop_before_pixels=True, specific_tags=_KEYS)
+    header = read_keys(path)
+    if header is None:
+        return None
     where = f"studies/{header.StudyInstanceUID}/series/{header.SeriesInstanceUID}/instances"
     answer = site.get(where, {"SOPInstanceUID": str(header.SOPInstanceUID)})
     if answer.status in (204, 404):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping
 
-from sqlalchemy import select
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from dicom_node.catalog import Catalog, CommitmentRequest, Instance
@@ -94,8 +94,13 @@ def take_request(session: Session, request: Message) -> None:
     )
 
 
-def questions(session: Session, config: Config, now: float) -> Iterator[Wanted]:
+def forget_strangers(session: Session, config: Config) -> None:
+    """Forget the requests of peers that the configuration no longer names: there is nobody to answer."""
+    session.execute(delete(CommitmentRequest).where(CommitmentRequest.peer.not_in(config.peers)))
+
+
+def questions(session: Session, now: float) -> Iterator[Wanted]:
     """Yield the jobs of requests that are to be answered."""
-    query = select(CommitmentRequest).where(CommitmentRequest.next_at <= now, CommitmentRequest.peer.in_(config.peers))
+    query = select(CommitmentRequest).where(CommitmentRequest.next_at <= now)
     for row in session.scalars(query).all():
         yield Wanted("answer", (row.peer, row.transaction_uid), row.attempt, peer_queue(row.peer), _PRIORITY)

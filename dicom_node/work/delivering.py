@@ -39,8 +39,11 @@ class Delivering:
         paths = [self._config.storage_folder / path for path in self._take(peer, key)]
         left = [sent for sent in self._sent(peer, paths) if not self._keep(peer, sent)]
         with self._catalog.write() as session:
-            self._put_back(session, peer, key, {sent.sop_instance_uid: sent for sent in left})
-            if left and len(left) == len(paths) and all(sent.outcome == "unreached" for sent in left):
+            is_stuck = bool(left) and len(left) == len(paths)
+            is_unreached = is_stuck and all(sent.outcome == "unreached" for sent in left)
+            waits = [sent for sent in left if sent.outcome == "retry" or (is_stuck and not is_unreached)]
+            self._put_back(session, peer, key, {sent.sop_instance_uid: sent for sent in waits})
+            if is_unreached:
                 peer_failed(session, self._config, peer, left[0].reason)
             elif paths:
                 peer_answered(session, peer)
@@ -75,14 +78,16 @@ class Delivering:
             note(session, delivery.result_uid, f"{peer}: {delivery.state} {sent.reason}".rstrip())
         return True
 
-    def _put_back(self, session: Session, peer: str, key: str, left: dict[str, Sent]) -> None:
-        """Let what was not settled wait: its own time where it was tried, no time at all where it was not."""
+    def _put_back(self, session: Session, peer: str, key: str, waits: dict[str, Sent]) -> None:
+        """Let what was not settled wait: its own time where it is to, no time at all where it was not tried.
+
+        What an association did not come to waits too where nothing was settled in it: the next would end like it.
+        """
         unsent = unsent_deliveries(session, peer, key)
         attempt = 1 + max((delivery.attempt for delivery in unsent), default=0)
         for delivery in unsent:
             delivery.state, delivery.attempt = DeliveryState.WAITING, attempt
-            sent = left.get(delivery.result_uid)
-            if sent is not None and sent.outcome == "retry":
+            if sent := waits.get(delivery.result_uid):
                 self._try_later(session, delivery, sent)
 
     def _try_later(self, session: Session, delivery: Delivery, sent: Sent) -> None:

@@ -27,15 +27,19 @@ def note(session: Session, subject: str, text: str) -> None:
     session.add(Event(at=time.time(), subject=subject, text=text))
 
 
-def settle(session: Session, stack: Stack, peers: dict[str, Peer]) -> None:
-    """Work out where a judged stack is, from its runs and deliveries.
+_UNDECIDED = (StackState.NEW, StackState.WAITING)
 
-    It is delivered once every required peer has every result. A stack that is held stays held: a person ends that.
+
+def settle(session: Session, stack: Stack, peers: dict[str, Peer], *, is_decided: bool = False) -> None:
+    """Work out where a judged stack is, from its runs and deliveries; `is_decided` where it has just been judged.
+
+    It is delivered once every required peer has every result. A stack that is held stays held: a person ends that; and
+    that the reports of its gates are delivered says nothing of a stack that is yet to be judged or chosen.
     The stack's row is locked first: of two that deliver at the same time, the later one sees what the other has done.
     """
     session.flush()
     session.refresh(stack, with_for_update=True)
-    if stack.state == StackState.HELD:
+    if stack.state == StackState.HELD or (stack.state in _UNDECIDED and not is_decided):
         return
     runs = session.scalars(select(Run).where(Run.stack_id == stack.id)).all()
     if any(run.state == RunState.PLANNED for run in runs):

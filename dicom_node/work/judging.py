@@ -104,8 +104,7 @@ def carry_out(session: Session, stack: Stack, decision: Decision, config: Config
     if decision.runs or decision.refusals:
         move(session, stack, StackState.ROUTED, decision.reason)
     else:
-        session.flush()
-        settle(session, stack, config.peers)
+        settle(session, stack, config.peers, is_decided=True)
 
 
 def plan(session: Session, stack_id: str, pipeline: str, send_to: Iterable[str], *, is_gate: bool = False) -> Run:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sqlalchemy import Integer, func, select
+from sqlalchemy import Integer, exists, func, select
 from sqlalchemy.orm import Session
 
-from dicom_node.catalog import UNSENT, Delivery, DeliveryState, PeerState, Result, Run, Stack
+from dicom_node.catalog import UNSENT, Delivery, DeliveryState, PeerState, Result, Run, Stack, StackState
 from dicom_node.config import Config
+from dicom_node.work.ending import settle
 from dicom_node.work.peers import settle_stacks_of
 from dicom_node.work.wanted import Wanted, peer_queue
 
@@ -36,6 +37,20 @@ def fail_without_peer(session: Session, config: Config) -> None:
     for delivery in lost:
         delivery.state, delivery.reason = DeliveryState.FAILED, "the configuration names no such peer any more"
     settle_stacks_of(session, config, lost)
+
+
+def settle_ended(session: Session, config: Config) -> None:
+    """End the stacks on their way for which nothing is under way any more: the configuration asks less of a peer."""
+    required = [name for name, peer in config.peers.items() if peer.required]
+    proving = [name for name, peer in config.peers.items() if peer.commitment != "none"]
+    unproved = (Delivery.state == DeliveryState.STORED) & Delivery.peer.in_(proving)
+    under_way = (
+        exists()
+        .where(Run.stack_id == Stack.id, Result.run_id == Run.id, Delivery.result_uid == Result.uid)
+        .where(Delivery.peer.in_(required), Delivery.state.in_(UNSENT) | unproved)
+    )
+    for stack in session.scalars(select(Stack).where(Stack.state == StackState.DELIVERING, ~under_way)).all():
+        settle(session, stack, config.peers)
 
 
 def _deliveries(session: Session, peer: str, now: float) -> Iterator[Wanted]:

@@ -13,6 +13,8 @@ from dicom_node.config import Config, Peer
 from dicom_node.deliver import delay_s
 from dicom_node.work.ending import note, settle
 
+_AT_ONCE = 500  # values in one statement; databases take no number of them
+
 
 def peer_state(session: Session, name: str) -> PeerState:
     """Return a peer's row, made when it is not there yet."""
@@ -64,6 +66,10 @@ def settle_stacks_of(session: Session, config: Config, deliveries: Iterable[Deli
     """Work out anew where the stacks are whose deliveries have changed."""
     session.flush()
     results = [one.result_uid for one in deliveries]
-    theirs = select(Run.stack_id).join(Result, Result.run_id == Run.id).where(Result.uid.in_(results))
-    for stack in session.scalars(select(Stack).where(Stack.id.in_(theirs))).all():
+    stacks: set[Stack] = set()
+    for first in range(0, len(results), _AT_ONCE):
+        theirs = select(Run.stack_id).join(Result, Result.run_id == Run.id)
+        theirs = theirs.where(Result.uid.in_(results[first : first + _AT_ONCE]))
+        stacks.update(session.scalars(select(Stack).where(Stack.id.in_(theirs))).all())
+    for stack in sorted(stacks, key=lambda one: one.id):  # in one order: two that settle wait for no ring of rows
         settle(session, stack, config.peers)

@@ -56,7 +56,7 @@ def found(session: Session, delivery: Delivery, peer: Peer, is_there: bool | Non
     elif is_there is None:
         if peer.commitment == "required":
             delivery.asked = 1  # one more request, then another query
-        _ask_later(delivery, peer, "the peer does not answer queries")
+        _ask_later(delivery, peer, "a query gives no answer")
     else:
         delivery.asked += 1
         if delivery.asked > _SENT_AGAIN_AFTER:

@@ -22,7 +22,7 @@ from dicom_node.catalog import (
 from dicom_node.config import Config, Route
 from dicom_node.images import Stack as Content
 from dicom_node.routing import Candidate, Decision, Given, by_phase, decide, pick_best
-from dicom_node.work.answering import questions
+from dicom_node.work.answering import forget_strangers, questions
 from dicom_node.work.clock import set_right
 from dicom_node.work.counting import is_complete, is_quiet, uncounted
 from dicom_node.work.delivering import unsent_deliveries
@@ -30,14 +30,14 @@ from dicom_node.work.durable import Durable
 from dicom_node.work.judging import carry_out
 from dicom_node.work.messages import take_messages
 from dicom_node.work.outgoing import due as outgoing
-from dicom_node.work.outgoing import fail_without_peer
-from dicom_node.work.peers import peer_state
+from dicom_node.work.outgoing import fail_without_peer, settle_ended
+from dicom_node.work.peers import give_up, peer_state, settle_stacks_of
 from dicom_node.work.priors import unprovided, wants_prior
 from dicom_node.work.reencoding import outdated
 from dicom_node.work.wanted import WORK_QUEUE, Wanted, subject_of
 
 _JOB_OF = {StackState.NEW: "judge", StackState.ROUTED: "process"}
-_WITH_PEERS = ("deliver", "prove", "answer", "count", "prior")
+_WITH_PEERS = ("deliver", "prove", "answer", "count")
 _SPLIT_PRIORITY, _JUDGE_PRIORITY, _PROCESS_PRIORITY = 1, 2, 10  # deciding never waits behind a long inference
 _BEHIND_LIVE = 20  # added to a backlog's; above every other
 _TOO_OFTEN = "its job's process died {} times under it"
@@ -65,12 +65,14 @@ class Reconciler:
             self._open_generations(session, now)
             self._pick(session, now)
             fail_without_peer(session, self._config)
+            settle_ended(session, self._config)
+            forget_strangers(session, self._config)
             wanted = [*self._splits(session), *self._stacks(session), *outgoing(session, self._config, now)]
             wanted += [
                 *uncounted(session, self._config, now),
                 *unprovided(session, self._config),
                 *outdated(session),
-                *questions(session, self._config, now),
+                *questions(session, now),
             ]
             idle = [job for job in wanted if job.subject not in live]
             hopeless = [job for job in idle if self._is_hopeless(job)]
@@ -104,8 +106,14 @@ class Reconciler:
 
     def _next_delivery_attempt(self, session: Session, job: Wanted) -> None:
         peer, stack_id = job.args
-        for delivery in unsent_deliveries(session, peer, stack_id):
+        settings, deliveries = self._config.peers[peer], unsent_deliveries(session, peer, stack_id)
+        for delivery in deliveries:
             delivery.attempt += 1
+        settle_stacks_of(
+            session,
+            self._config,
+            [one for one in deliveries if give_up(session, one, settings, "the process that sent it died")],
+        )
 
     def _open_generations(self, session: Session, now: float) -> None:
         first = (Series.generation == 0) & is_quiet(self._config, now) & is_complete(self._config, now)

@@ -33,10 +33,13 @@ class Reencoding:
         step("keep", self._keep, key)
 
     def failed(self, key: str, error: str) -> None:
-        """Say that a run's results carry the old header."""
+        """Say that a run's results carry the old header, or are none any more."""
         with self._catalog.write() as session:
             run = session.get_one(Run, key)
-            note(session, run.stack_id, f"{run.pipeline}: the results could not be encoded again: {error}")
+            why = f"the results could not be encoded again: {error}"
+            if run.state == RunState.PLANNED:  # the earlier ones are withdrawn
+                run.state, run.reason = RunState.FAILED, why
+            note(session, run.stack_id, f"{run.pipeline}: {why}")
         self._keep(key)
 
     def _withdraw(self, key: str) -> bool:

@@ -45,6 +45,7 @@ class Splitting:
     def _split(self, series_uid: str, generation: int) -> None:
         with self._catalog.read() as session:
             series = session.get_one(Series, series_uid)
+            arrived = series.arrived  # before the rows: what comes in between opens the next generation
             instances = session.scalars(select(Instance).where(Instance.series_uid == series_uid)).all()
         folder = self._config.storage_folder
         found = split(series.study_uid, series_uid, [(str(folder / one.path), one.caller) for one in instances])
@@ -53,7 +54,7 @@ class Splitting:
             series = session.get_one(Series, series_uid)
             series.caller = instances[0].caller if instances else ""
             self._keep(session, series, generation, found, shown)
-            series.split, series.settled = generation, len(instances)
+            series.split, series.settled = generation, arrived
 
     def _keep(self, session: Session, series: Series, generation: int, found: Split, shown: Mapping[str, str]) -> None:
         contents = found.stacks or (Content(series.study_uid, series.uid, (), {}),)

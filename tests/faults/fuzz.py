@@ -7,9 +7,14 @@ be served, and what each process holds is measured. The summary is written to be
 from __future__ import annotations
 
 import argparse
+import math
+import socket
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,13 +27,16 @@ from tests.faults import processes
 from tests.faults.house import House, Part
 from tests.faults.sending import CALLED, Modality
 from tests.support.dicom import series
-from tests.support.malformed import ESCAPED, Wire, attack, objects, stored, wires
+from tests.support.malformed import ESCAPED, Wire, attack, bombs, objects, request, stored, wires
 
 _SUMMARY = Path(__file__).parents[2] / "benchmarks" / "faults" / "fuzz.md"
 _EVERY = 500
+_ATTACKERS, _HALF_OPEN = 8, 300
+_DISK_MB = 2048
 _PARTS: tuple[Part, ...] = ("receiver", "registrar", "worker", "supervisor")
-_SETTLED_S = 300.0
-_GROWTH = 1.1  # of handles, past the first look
+_SETTLED_S, _CLOSED_S = 600.0, 40.0
+_GROWTH_MB = 400.0  # a bomb of a deflated object blows up to more than that
+_POOLED, _POOLED_AT_MOST = "database", 96  # SQLAlchemy keeps 5 connections of a pool and lends 10 more, DBOS up to 20
 
 
 @dataclass
@@ -36,32 +44,83 @@ class Watch:
     """What is looked at from time to time."""
 
     house: House
+    attackers: ThreadPoolExecutor
     inputs: int = 0
+    half_open: int = 0  # connections, in all
+    under_way: list[Future[bytes]] = field(default_factory=list)
     pids: list[int] = field(default_factory=list)
-    handles: list[int] = field(default_factory=list)
+    handles: list[Counter[str]] = field(default_factory=list)
+    pooled: list[int] = field(default_factory=list)  # handles of the databases' pools, which fill up to their bound
     memory_mb: list[float] = field(default_factory=list)
+    outside: set[Path] = field(default_factory=set)  # files beside the storage folder, at first
+
+    def throw(self, wire: Wire) -> None:
+        """Attack while others still do."""
+        self.under_way.append(self.attackers.submit(attack, self.house.port, wire))
+        self.inputs += 1
+        if self.inputs % _EVERY == 0:
+            self.look()
 
     def look(self) -> None:
-        """Let a good sender store, and measure every process.
+        """Let a good sender store beside connections that say half a sentence, and measure every process.
 
-        Raises TimeoutError where the sender is not served.
+        Raises TimeoutError where the sender is not served, or connections stay that nobody holds any more.
         """
-        Modality(self.house.port, series(2)).send_all(60)
+        for attacking in self.under_way:
+            attacking.result()
+        self.under_way.clear()
+        with ExitStack() as held:
+            for number in range(_HALF_OPEN if self.inputs else 0):
+                connection = held.enter_context(socket.create_connection(("127.0.0.1", self.house.port), timeout=10))
+                connection.sendall(request(CALLED)[: number % 80])
+                self.half_open += 1
+            Modality(self.house.port, series(2)).send_all(60)
+        receivers = self.house.pids("receiver")
+        at_first = sum(self.handles[0].values()) if self.handles else math.inf
+        self.house.wait(lambda: sum(map(_sockets, receivers)) <= at_first, _CLOSED_S, "connections to be closed")
+        self._measure()
+
+    def _measure(self) -> None:
         pids = [pid for part in _PARTS for pid in self.house.pids(part)]
         self.pids += [pid for pid in pids if pid not in self.pids]
-        self.handles.append(sum(map(processes.open_handles, pids)))
+        names = Counter(_kind(name) for pid in pids for name in processes.open_files(pid))
+        self.pooled.append(names.pop(_POOLED, 0))
+        self.handles.append(names)
         self.memory_mb.append(sum(map(processes.resident_mb, pids)))
-        sys.stdout.write(f"{self.inputs} inputs, {self.handles[-1]} handles, {self.memory_mb[-1]:.0f} MiB\n")
+        self.outside = self.outside or set(self.files_outside())
+        words = self.inputs, names.total(), self.pooled[-1], self.memory_mb[-1]
+        sys.stdout.write("{} inputs, {} handles, {} of databases, {:.0f} MiB\n".format(*words))
         sys.stdout.flush()
+
+    def files_outside(self) -> Iterator[Path]:
+        """Yield every file below the house's folder that is not in the storage folder."""
+        storage = self.house.node.config.storage_folder
+        yield from (path for path in self.house.folder.rglob("*") if not path.is_relative_to(storage))
 
     def problems(self) -> Iterator[str]:
         """Yield what went wrong."""
         if restarted := len(self.pids) - len([pid for part in _PARTS for pid in self.house.pids(part)]):
             yield f"{restarted} processes were started again"
-        if self.handles[-1] > self.handles[0] * _GROWTH:
-            yield f"{self.handles[-1]} file handles, {self.handles[0]} in the beginning"
-        if ESCAPED.exists() or any(path.is_symlink() for path in self.house.disk.rglob("*")):
-            yield "a file stands outside the storage folder"
+        if more := self.handles[-1] - self.handles[0]:
+            yield f"file handles that were not there in the beginning: {dict(more)}"
+        if self.pooled[-1] > _POOLED_AT_MOST:
+            yield f"{self.pooled[-1]} handles of databases"
+        if max(self.memory_mb) > self.memory_mb[0] + _GROWTH_MB:
+            yield f"memory grew from {self.memory_mb[0]:.0f} to {max(self.memory_mb):.0f} MiB"
+        strays = set(self.files_outside()) - self.outside
+        if strays or ESCAPED.exists() or any(path.is_symlink() for path in self.house.disk.rglob("*")):
+            yield f"files stand outside the storage folder: {[path.name for path in strays]}"
+
+
+def _kind(name: str) -> str:
+    """Return what a handle is to, without what differs from one to the next."""
+    if ".sqlite" in name:
+        return _POOLED
+    return name.partition(":")[0] if ":[" in name else name
+
+
+def _sockets(pid: int) -> int:
+    return sum(name.startswith("socket:") for name in processes.open_files(pid))
 
 
 def main() -> int:
@@ -70,21 +129,24 @@ def main() -> int:
     parser.add_argument("--inputs", type=int, default=10_000)
     parser.add_argument("--seed", type=int, default=1)
     asked = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="fuzz-") as folder, Orthanc(Path(folder) / "orthanc") as pacs:
-        (Path(folder) / "house").mkdir()
-        with House(Path(folder) / "house", pacs, max_study_age_days=14) as house:
-            watch = Watch(house)
-            watch.look()
-            _throw(watch, asked.inputs, asked.seed)
-            watch.look()
-            house.wait(lambda: house.settled(0), _SETTLED_S, "every series to end")
-            problems = list(watch.problems())
-            _write(watch, house, problems, asked.seed)
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="fuzz-")))
+        pacs = stack.enter_context(Orthanc(folder / "orthanc"))
+        (folder / "house").mkdir()
+        house = stack.enter_context(House(folder / "house", pacs, max_study_age_days=14, disk_mb=_DISK_MB))
+        watch = Watch(house, stack.enter_context(ThreadPoolExecutor(_ATTACKERS)))
+        watch.look()
+        _throw(watch, asked.inputs, asked.seed)
+        watch.look()
+        house.wait(lambda: house.settled(0), _SETTLED_S, "every series to end", every_s=1.0)
+        watch.look()
+        problems = list(watch.problems())
+        _write(watch, house, problems, asked.seed)
     return 1 if problems else 0
 
 
 def _throw(watch: Watch, inputs: int, number: int) -> None:
-    broken = st.one_of(wires(CALLED), objects().map(lambda pair: stored(*pair, called=CALLED)))
+    broken = st.one_of(wires(CALLED), objects().map(lambda pair: stored(*pair, called=CALLED)), bombs(CALLED))
 
     @seed(number)
     @settings(
@@ -96,10 +158,7 @@ def _throw(watch: Watch, inputs: int, number: int) -> None:
     )
     @given(wire=broken)
     def throw(wire: Wire) -> None:
-        attack(watch.house.port, wire)
-        watch.inputs += 1
-        if watch.inputs % _EVERY == 0:
-            watch.look()
+        watch.throw(wire)
 
     throw()
 
@@ -110,13 +169,19 @@ def _write(watch: Watch, house: House, problems: list[str], number: int) -> None
     lines = [
         "# Malformed input",
         "",
-        "Written by `python -m tests.faults.fuzz`: random bytes, broken PDUs, contexts and commands; broken objects.",
+        "Written by `python -m tests.faults.fuzz`. Broken connections: random bytes, truncated and unknown PDUs, "
+        "lengths that lie, contexts and commands that cannot be. Broken objects: truncated, with altered bytes, "
+        "deflate bombs, absurd Rows x Columns and frame counts, sequences nested by the thousand, UIDs missing, empty "
+        "or with path characters in them.",
         "",
-        f"{datetime.now(UTC):%Y-%m-%d}, seed {number}: {watch.inputs} inputs to a whole node; a good sender was served "
-        f"after every {_EVERY}. {kept} objects were stored, every series has an end ({', '.join(ends)}).",
+        f"{datetime.now(UTC):%Y-%m-%d}, seed {number}: {watch.inputs} inputs to a whole node, {_ATTACKERS} at a time; "
+        f"after every {_EVERY}, a good sender was served while {_HALF_OPEN} connections had said half a sentence "
+        f"({watch.half_open} in all). {kept} objects were stored, every series has an end ({', '.join(ends)}).",
         "",
-        f"- file handles of all its processes: {watch.handles[0]} before, {watch.handles[-1]} after",
-        f"- memory of all its processes: {watch.memory_mb[0]:.0f} MiB before, at most {max(watch.memory_mb):.0f}",
+        f"- file handles of all processes: {watch.handles[0].total()} before, {watch.handles[-1].total()} after; those "
+        f"of the databases' pools, which fill up and then stay: {watch.pooled[0]} before, {watch.pooled[-1]} after",
+        f"- memory of all processes: {watch.memory_mb[0]:.0f} MiB before, at most {max(watch.memory_mb):.0f} when "
+        f"looked at, {watch.memory_mb[-1]:.0f} after",
         f"- problems: {'; '.join(problems) or 'none'}",
     ]
     _SUMMARY.parent.mkdir(exist_ok=True)

@@ -41,7 +41,7 @@ study_quiet_s = 0.5
 regeneration_s = 1
 max_study_age_days = {max_study_age_days}
 [workers]
-poll_s = 0.1
+poll_s = 0.3
 lease_s = 3
 threads = 1
 {database}
@@ -123,7 +123,11 @@ class House:
         self.move_clock(0.0)
         shutil.copy(_HERE / "site_models.py", self.folder)
         self._node = RunningNode(self._configured(), self._environment())
-        self.start()
+        try:
+            self.start()
+        except BaseException as error:
+            self.__exit__(type(error), error, None)
+            raise
         return self
 
     def __exit__(
@@ -192,7 +196,7 @@ class House:
     def wait_until_whole(self) -> None:
         """Wait until every part is up, after whatever happened before."""
         parts: tuple[Part, ...] = ("receiver", "registrar", "worker")
-        self.wait(lambda: all(map(self.pids, parts)), 120, "every part to be up")
+        self.wait(lambda: all(map(self.pids, parts)), 120, "every part to be up", every_s=0.1)
 
     def kill(self, part: Part) -> None:
         """Kill -9 every process of a part; a dead supervisor is started again, as a service manager would."""
@@ -207,8 +211,14 @@ class House:
     def start_further_worker(self) -> None:
         """Start `dicom-node work` beside the node, and wait for it."""
         log = self.folder / "further.log"
+        log.unlink(missing_ok=True)  # an earlier one's
         self._further = self.node.beside("work", log)
         self.wait(lambda: log.exists() and "is up" in log.read_text(), 90, "a further work process")
+
+    @property
+    def has_further_worker(self) -> bool:
+        """Whether a further work process runs."""
+        return self._further is not None and self._further.poll() is None
 
     def end_further_worker(self) -> None:
         """Kill -9 the further work process; nothing starts it again."""
@@ -274,13 +284,13 @@ class House:
         """Say whether anything of a study was looked at."""
         return any(stack.study_uid == study_uid for stack in self.node.stacks())
 
-    def wait(self, holds: Callable[[], bool], timeout_s: float, what: str) -> None:
-        """Wait until something holds; raises TimeoutError with the end of the node's log."""
+    def wait(self, holds: Callable[[], bool], timeout_s: float, what: str, *, every_s: float = 0.02) -> None:
+        """Wait until something holds, looked at so often; raises TimeoutError with the end of the node's log."""
         deadline = time.monotonic() + timeout_s
         while not holds():
             if time.monotonic() > deadline:
                 raise TimeoutError(f"waited {timeout_s:g} s for {what}; {self._where()}\n{self.node.log()[-6000:]}")
-            time.sleep(0.02)
+            time.sleep(every_s)
 
     def _where(self) -> str:
         """Say where everything is that has no end, and begin the end of the log."""

@@ -26,17 +26,20 @@ def children(pid: int) -> list[int]:
 def listeners(pids: Iterable[int], port: int) -> list[int]:
     """Return which of the processes listen on a TCP port."""
     sockets = {f"socket:[{inode}]" for inode in _listening(port)}
-    return [pid for pid in pids if sockets.intersection(_open_files(pid))]
+    return [pid for pid in pids if sockets.intersection(open_files(pid))]
 
 
 def holders(pids: Iterable[int], folder: Path) -> list[int]:
     """Return which of the processes hold a file of a folder open."""
-    return [pid for pid in pids if any(name.startswith(f"{folder}/") for name in _open_files(pid))]
+    return [pid for pid in pids if any(name.startswith(f"{folder}/") for name in open_files(pid))]
 
 
-def open_handles(pid: int) -> int:
-    """Return how many file handles a process holds."""
-    return sum(1 for _ in _open_files(pid))
+def open_files(pid: int) -> Iterator[str]:
+    """Yield what each file handle of a process is to."""
+    with suppress(OSError):
+        for link in (_PROC / str(pid) / "fd").iterdir():
+            with suppress(OSError):
+                yield str(link.readlink())
 
 
 def resident_mb(pid: int) -> float:
@@ -78,10 +81,3 @@ def _listening(port: int) -> Iterator[str]:
             words = line.split()
             if words[3] == _LISTENS and int(words[1].rpartition(":")[2], 16) == port:
                 yield words[9]
-
-
-def _open_files(pid: int) -> Iterator[str]:
-    with suppress(OSError):
-        for link in (_PROC / str(pid) / "fd").iterdir():
-            with suppress(OSError):
-                yield str(link.readlink())

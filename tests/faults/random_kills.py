@@ -32,7 +32,7 @@ from tests.support.dicom import series
 
 _SERIES, _IMAGES = 3, 6
 _LATEST_S = 7.0  # when the last series has usually been delivered
-_SENT_S, _SETTLED_S = 120.0, 180.0
+_SENT_S, _SETTLED_S, _LOOK_S = 120.0, 180.0, 0.25
 _PARTS: tuple[Part, ...] = ("receiver", "registrar", "worker", "supervisor", "model")
 _FOR_GOOD = "further worker, for good"
 
@@ -78,7 +78,7 @@ def _is_well(house: House, asked: argparse.Namespace, number: int) -> bool:
     line: dict[str, Any] = {"at": f"{datetime.now(UTC):%Y-%m-%d %H:%M}", "seed": asked.seed, "run": number}
     line["database"] = asked.database
     try:
-        if asked.database == "postgresql":
+        if asked.database == "postgresql" and not house.has_further_worker:
             house.start_further_worker()
         house.wait_until_whole()
         line |= _run(house, chance, may_end_further=asked.database == "postgresql")
@@ -101,8 +101,7 @@ def _run(house: House, chance: random.Random, *, may_end_further: bool) -> dict[
     killed = _kill(house, chance, may_end_further=may_end_further)
     for sender in senders:
         sender.join()
-    house.wait(lambda: house.settled(before + _SERIES * _IMAGES), _SETTLED_S, "every series to end")
-    house.end_further_worker()
+    house.wait(lambda: house.settled(before + _SERIES * _IMAGES), _SETTLED_S, "every series to end", every_s=_LOOK_S)
     verdicts = [judge(house, modality) for modality in modalities]
     return {**killed, **_total(verdicts)}
 

@@ -9,13 +9,21 @@ import socket
 import struct
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import cache
+from io import BytesIO
 from pathlib import Path
 
 from hypothesis import strategies as st
-from pydicom import Dataset
-from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, ImplicitVRLittleEndian, generate_uid
+from pydicom import Dataset, dcmread
+from pydicom.uid import (
+    CTImageStorage,
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+    generate_uid,
+)
 
-from tests.support.dicom import ct_slice, data_set_bytes, encoded
+from tests.support.dicom import ct_slice, data_set_bytes, deflate_bomb, encoded
 
 Wire = Sequence[bytes]
 """What one connection says, in this order."""
@@ -86,13 +94,19 @@ def _command_element(element: int, value: bytes) -> bytes:
     return struct.pack("<HHI", 0x0000, element, len(padded)) + padded
 
 
-def stored(data_set: bytes, instance: str, called: str = "NODE", sop_class: str = CTImageStorage) -> list[bytes]:
+def stored(
+    data_set: bytes,
+    instance: str,
+    called: str = "NODE",
+    sop_class: str = CTImageStorage,
+    transfer_syntax: str = ExplicitVRLittleEndian,
+) -> list[bytes]:
     """Return what a whole, orderly connection says that stores these bytes, whatever they are."""
     whole = [data_set[first : first + 16000] for first in range(0, len(data_set), 16000)] or [b""]
     fragments = [(part, 0 if number < len(whole) else _DATA_LAST) for number, part in enumerate(whole, 1)]
     command = pdu(DATA, fragment(store_command(sop_class, instance), _COMMAND_LAST))
     return [
-        request(called, [(1, sop_class, ExplicitVRLittleEndian)]),
+        request(called, [(1, sop_class, transfer_syntax)]),
         command,
         *(pdu(DATA, fragment(part, control)) for part, control in fragments),
         pdu(RELEASE_RQ, bytes(4)),
@@ -132,9 +146,35 @@ def objects() -> st.SearchStrategy[tuple[bytes, str]]:
     return st.one_of(_with_bad_uids(), _cut_short(), _altered_bytes(), _absurd(), _nested())
 
 
+def bombs(called: str) -> st.SearchStrategy[Wire]:
+    """Whole connections that store a deflated object that inflates to a thousand times its size."""
+    return st.sampled_from([30, 100, 300]).map(lambda size: _bomb(size, called))
+
+
+@cache
+def _bomb(inflated_mb: int, called: str) -> Wire:
+    file = deflate_bomb(inflated_mb)
+    uid = str(dcmread(BytesIO(file), stop_before_pixels=True).SOPInstanceUID)
+    return stored(data_set_bytes(file), uid, called, transfer_syntax=DeflatedExplicitVRLittleEndian)
+
+
 def _with_bad_uids() -> st.SearchStrategy[tuple[bytes, str]]:
     keywords = st.sampled_from(["SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "SOPClassUID"])
-    return st.builds(lambda keyword, value: _object({keyword: value}), keywords, _names())
+    bad = st.builds(lambda keyword, value: _object({keyword: value}), keywords, _names())
+    return st.one_of(bad, keywords.map(_without))
+
+
+def _without(keyword: str) -> tuple[bytes, str]:
+    dataset = ct_slice(generate_uid(), generate_uid())
+    without = data_set_bytes(encoded(dataset)).replace(_element(dataset, keyword), b"", 1)
+    return without, str(dataset.SOPInstanceUID)
+
+
+def _element(dataset: Dataset, keyword: str) -> bytes:
+    """Return an element of VR UI as it is encoded in explicit VR little endian (PS3.5 7.1.2)."""
+    element = dataset[keyword]
+    padded = str(element.value).encode() + bytes(len(str(element.value)) % 2)
+    return struct.pack("<HH2sH", element.tag.group, element.tag.element, b"UI", len(padded)) + padded
 
 
 def _cut_short() -> st.SearchStrategy[tuple[bytes, str]]:

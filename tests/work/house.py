@@ -85,6 +85,7 @@ class Queue:
         self._waiting: dict[str, tuple[int, str, Sequence[str]]] = {}
         self._known: set[str] = set()
         self.lost = False  # whether jobs vanish instead of running
+        self.ends_failed = False  # whether a job that raises ends as it does in a work process
 
     def live(self) -> set[str]:
         return set(self._waiting)
@@ -100,7 +101,15 @@ class Queue:
         jobs, self._waiting = self._waiting, {}
         for _, kind, args in sorted(jobs.values(), key=lambda job: job[0]):
             if not self.lost:
-                self._bodies[kind](lambda _name, function, *given: function(*given), *args)
+                self._run(self._bodies[kind], args)
+
+    def _run(self, body: Any, args: Sequence[str]) -> None:
+        try:
+            body(lambda _name, function, *given: function(*given), *args)
+        except Exception as error:
+            if not self.ends_failed:
+                raise
+            body.failed(*args, f"{type(error).__name__}: {error}")
 
 
 class House:
