@@ -31,6 +31,7 @@ class Archive:
     def __init__(self) -> None:
         self.port = 0
         self.kept: dict[str, bytes] = {}  # SOP Instance UID -> file
+        self.order: list[str] = []  # SOP Instance UIDs as they came
         self.altered: list[str] = []  # SOP Instance UIDs that came again with other bytes
         self.asked = 0  # C-STORE requests
         self._mood: Mood = "well"
@@ -158,6 +159,7 @@ class Archive:
     def _keep(self, event: evt.Event) -> int:
         uid = str(cast(C_STORE, event.request).AffectedSOPInstanceUID)
         file = event.encoded_dataset()
+        self.order.append(uid)
         if self.kept.setdefault(uid, file) != file:
             self.altered.append(uid)
         return _SUCCESS

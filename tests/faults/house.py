@@ -73,11 +73,13 @@ outputs = ["SEG", "SR"]
 pipeline = "contrast"
 when = {{ Modality = "CT" }}
 send_to = ["orthanc", "archive"]
+{routes}"""
+ROUTE = """
 [[routes]]
 name = "mark"
 run = ["marker"]
 send_to = ["orthanc", "archive"]
-when = {{ Modality = "CT", contrast = "enhanced" }}
+when = { Modality = "CT", contrast = "enhanced" }
 """
 
 
@@ -92,8 +94,12 @@ class House:
         *,
         max_study_age_days: int = 100_000,
         disk_mb: int = 192,
+        routes: str = ROUTE,
     ) -> None:
-        """A small `max_study_age_days` lets the old studies that the tests make be stored and not run."""
+        """A small `max_study_age_days` lets the old studies that the tests make be stored and not run.
+
+        `routes` are tables of the configuration; by default the marker runs on every volume.
+        """
         self.folder = folder
         self.orthanc = orthanc
         self.archive = Archive()
@@ -104,6 +110,7 @@ class House:
         self._databases = databases or {}
         self._max_study_age_days = max_study_age_days
         self._disk_mb = disk_mb
+        self._routes = routes
         self.has_small_disk = False  # whether it could be mounted
         self._node: RunningNode | None = None
         self._further: subprocess.Popen[bytes] | None = None
@@ -163,6 +170,7 @@ class House:
                 orthanc_port=self.orthanc.dicom_port,
                 archive_port=self.archive.port,
                 signals=self._signals,
+                routes=self._routes,
             )
         )
         return path

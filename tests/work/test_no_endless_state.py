@@ -59,10 +59,9 @@ PEER = """
 ae_title = "PACS"
 host = "127.0.0.1"
 port = {port}
-timeout_s = 2
 {settings}
 """
-QUICK = "retry_s = 0.001\nretry_max_s = 0.001"
+QUICK = "timeout_s = 2\nretry_s = 0.001\nretry_max_s = 0.001"
 
 
 def furnished(folder: Path, port: int | None, settings: str = QUICK, *, study_quiet_s: float = 0.001) -> House:
