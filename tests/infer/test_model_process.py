@@ -1,5 +1,6 @@
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Final
 
 import pytest
 
@@ -86,22 +87,24 @@ def test_one_that_takes_too_long_is_ended(start: Start, stack: Stack, tmp_path: 
         models.run("one", stack, tmp_path / "findings.npz")
 
 
-@pytest.mark.parametrize(
-    ("section", "problem"),
-    [
-        ("[pipelines.one]\nuse = 'nowhere:Nothing'", "cannot import 'nowhere'"),
-        ("[pipelines.one]\nuse = 'tests.support.stand_in:StandIn'\nsecnds = 3", "secnds: Extra inputs"),
-        ("[pipelines.one]\nuse = 'tests.support.stand_in'", "has 2 pipelines"),
-        ("[pipelines.one]\nuse = 'pipelines.lung_cxr:LungCXR'", "no weights for one"),
-        ("[pipelines.one]\nuse = 'pipelines.lung_cxr:LungCXR'\nweights = 'gone'", "'gone' is not in"),
-        ("[pipelines.one]\nuse = 'tests.support.stand_in:StandIn'", ""),
-    ],
-)
-def test_check_says_what_is_wrong_with_a_section(tmp_path: Path, section: str, problem: str) -> None:
-    models = ModelProcess(configured(tmp_path, section))
+SECTIONS: Final = {  # a section -> what is wrong with it
+    "absent": ("use = 'nowhere:Nothing'", "cannot import 'nowhere'"),
+    "misspelt": ("use = 'tests.support.stand_in:StandIn'\nsecnds = 3", "secnds: Extra inputs"),
+    "two": ("use = 'tests.support.stand_in'", "has 2 pipelines"),
+    "bare": ("use = 'pipelines.lung_cxr:LungCXR'", "no weights for bare"),
+    "lost": ("use = 'pipelines.lung_cxr:LungCXR'\nweights = 'gone'", "'gone' is not in"),
+    "right": ("use = 'tests.support.stand_in:StandIn'", ""),
+}
+
+
+def test_check_says_what_is_wrong_with_each_section(tmp_path: Path) -> None:
+    text = "\n".join(f"[pipelines.{name}]\n{section}" for name, (section, _) in SECTIONS.items())
+    models = ModelProcess(configured(tmp_path, text))
     try:
-        found = models.check()["one"]
+        found = models.check()
     finally:
         models.close()
-    assert problem in found
-    assert bool(problem) == bool(found)
+    assert found.keys() == SECTIONS.keys()
+    for name, (_, problem) in SECTIONS.items():
+        assert problem in found[name]
+        assert bool(problem) == bool(found[name])
