@@ -8,7 +8,14 @@ from pathlib import Path
 
 from pydicom import Dataset, dcmread
 from pydicom.filereader import read_file_meta_info
-from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
+from pydicom.uid import (
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+    JPEG2000Lossless,
+    JPEGLSLossless,
+    RLELossless,
+)
 from pynetdicom import build_context
 from pynetdicom.association import Association
 from pynetdicom.presentation import PresentationContext
@@ -22,6 +29,7 @@ from dicom_node.errors import PeerError
 _VERIFICATION = "1.2.840.10008.1.1"
 _CONTEXTS_AT_MOST = 128  # in one association (PS3.8 9.3.2.2: odd numbers of one byte)
 _CONVERTIBLE = (ExplicitVRLittleEndian, ImplicitVRLittleEndian, DeflatedExplicitVRLittleEndian)
+_DECODABLE = (RLELossless, JPEGLSLossless, JPEG2000Lossless)  # what results are compressed in; nothing is lost
 _FALLBACKS = (ExplicitVRLittleEndian, ImplicitVRLittleEndian)
 _SLOWEST_BYTES_PER_S = 1_000_000  # of a line that still counts as alive
 
@@ -50,7 +58,7 @@ class _Object:
     @property
     def contexts(self) -> list[tuple[str, str]]:
         """Abstract and transfer syntax of each way in which it can be sent, the best first."""
-        fallbacks = _FALLBACKS if self.transfer_syntax_uid in _CONVERTIBLE else ()
+        fallbacks = _FALLBACKS if self.transfer_syntax_uid in (*_CONVERTIBLE, *_DECODABLE) else ()
         return [(self.sop_class_uid, syntax) for syntax in dict.fromkeys((self.transfer_syntax_uid, *fallbacks))]
 
 
@@ -72,8 +80,8 @@ def echo(config: Config, peer: Peer) -> None:
 def send(config: Config, peer: Peer, paths: Sequence[Path]) -> Iterator[Sent]:
     """Store files at a peer over one association; yield what became of each of them, in no promised order.
 
-    A file goes out as it lies; only where the peer refuses its uncompressed transfer syntax is it encoded in another.
-    Nothing is raised for what a peer does: it is in the outcomes.
+    A file goes out as it lies; only where the peer refuses its transfer syntax is it encoded in another, decompressed
+    for that, under the same UID: no pixel differs. Nothing is raised for what a peer does: it is in the outcomes.
     """
     objects = []
     for path in paths:
@@ -139,12 +147,20 @@ def _send_one(association: Association, peer: Peer, one: _Object) -> Sent:
     is_direct = one.contexts[0] in accepted
     association.dimse_timeout = peer.timeout_s + one.size / min(_SLOWEST_BYTES_PER_S, (peer.max_mbit or 8) * 1e5)
     try:
-        response = association.send_c_store(one.path if is_direct else dcmread(one.path))
+        response = association.send_c_store(one.path if is_direct else _plain(one.path))
     except RuntimeError:
         return Sent(uid, "unreached", None, "the association ended before the object's turn")
     except Exception as error:  # noqa: BLE001 - encoding raises whatever pydicom raises
         return Sent(uid, "park", None, f"the object cannot be encoded for the peer ({type(error).__name__})")
     return _judged(association, one, response)
+
+
+def _plain(path: Path) -> Dataset:
+    """Read a file, and decompress its pixels."""
+    dataset = dcmread(path)
+    if dataset.file_meta.TransferSyntaxUID in _DECODABLE:
+        dataset.decompress(generate_instance_uid=False)
+    return dataset
 
 
 def _judged(association: Association, one: _Object, response: Dataset) -> Sent:

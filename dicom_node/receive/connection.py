@@ -28,10 +28,12 @@ from dicom_node.receive.doors import Doors
 from dicom_node.receive.incoming import Incoming
 from dicom_node.receive.negotiation import CONGESTED, NO_ASSOCIATION_LEFT, Negotiation, RejectedError
 from dicom_node.receive.services import Service
+from dicom_node.receive.sparing import Sparing
 from dicom_node.receive.storing import Storing
 from dicom_node.receive.stream import EndedError, Stream
 
 log = logging.getLogger(__name__)
+log.addFilter(Sparing())
 
 _ARTIM_S = 30.0  # an association that is not asked for by then is dropped (PS3.8 9.1.5)
 _REQUEST_AT_MOST = 1 << 20  # bytes of an A-ASSOCIATE-RQ PDU; 128 contexts with all syntaxes take 170 KB
@@ -58,6 +60,7 @@ class Connection:
         self._site = site
         self._socket = connection
         self._address = address
+        self._peer = {"peer": address}
         self._agreed: Agreed | None = None
 
     def serve(self) -> None:
@@ -87,16 +90,16 @@ class Connection:
             return self._associate(stream, self._negotiate(stream))
         except RejectedError as error:
             names = error.calling, error.called, self._address
-            log.warning("association of %r with %r from %s rejected: %s", *names, error)
+            log.warning("association of %r with %r from %s rejected: %s", *names, error, extra=self._peer)
             return error.answer
         except AbortError as error:
-            log.warning("%s aborted: %s", self._name(), error)
+            log.warning("%s aborted: %s", self._name(), error, extra=self._peer)
             return abort(error.reason)
         except EndedError as error:
             if self._agreed is None:
                 log.debug("connection from %s %s", self._address, error)
                 return b""
-            log.warning("%s aborted: the peer %s", self._name(), error)
+            log.warning("%s aborted: the peer %s", self._name(), error, extra=self._peer)
             return abort(UNSPECIFIED)
 
     def _open(self) -> Stream:
@@ -137,7 +140,7 @@ class Connection:
             sender.close()
         if how == RELEASED:
             return RELEASE_REPLY
-        log.warning("%s %s", self._name(), how)
+        log.warning("%s %s", self._name(), how, extra=self._peer)
         return b""
 
     def _name(self) -> str:

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Protocol
 
 from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer, SetEnqueueOptions, SetWorkflowID
@@ -72,12 +73,21 @@ class Durable:
 
         self._job = job
 
-    def launch(self, queues: Mapping[str, int], poll_s: float) -> None:
-        """Start taking jobs from the queues, so many at a time from each; this process's own old jobs go on."""
+    def launch(
+        self, queues: Mapping[str, int], poll_s: float, shared: Mapping[str, int] = MappingProxyType({})
+    ) -> None:
+        """Start taking jobs from the queues; this process's own old jobs go on.
+
+        Of each of `queues` this process runs so many jobs at a time, of each of `shared` all processes together do.
+        """
         DBOS.launch()
         self._cancel_older_versions()
         for name, concurrency in queues.items():
             DBOS.register_queue(name, worker_concurrency=concurrency, polling_interval_sec=poll_s)
+        for name, concurrency in shared.items():
+            DBOS.register_queue(
+                name, worker_concurrency=concurrency, global_concurrency=concurrency, polling_interval_sec=poll_s
+            )
 
     def enqueue(self, job_id: str, queue: str, kind: str, args: Sequence[str], priority: int) -> None:
         """Put a job on a queue, once for each id; the smaller priority (1 or more) goes first."""

@@ -75,10 +75,9 @@ class Worker:
         """
         with _only_executor(self._config.storage_folder / "locks") as executor:
             durable = Durable(self._config.work_url, executor, self._bodies, self._failed)
-            queues = {WORK_QUEUE: 1, ASK_QUEUE: _ASKED_AT_ONCE} | {
-                peer_queue(name): peer.max_associations for name, peer in self._config.peers.items()
-            }
-            durable.launch(queues, self._config.workers.poll_s)
+            queues = {WORK_QUEUE: 1, ASK_QUEUE: _ASKED_AT_ONCE}
+            peers = {peer_queue(name): peer.max_associations for name, peer in self._config.peers.items()}
+            durable.launch(queues, self._config.workers.poll_s, peers)
             ready()
             self._reconcile(durable, stopped)
 

@@ -7,12 +7,17 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from openjpeg.utils import encode_array
 from pydicom import Dataset, dcmread
+from pydicom.encaps import encapsulate
 from pydicom.uid import (
     DeflatedExplicitVRLittleEndian,
     ExplicitVRBigEndian,
     ExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
+    JPEG2000Lossless,
+    JPEGLSLossless,
+    RLELossless,
     generate_uid,
 )
 from pynetdicom.sop_class import _STORAGE_CLASSES
@@ -73,6 +78,28 @@ def test_an_uncompressed_object_is_converted_for_a_peer_that_takes_only_implicit
     syntax, data_set = pacs.received[sent.sop_instance_uid]
     assert syntax == ImplicitVRLittleEndian
     assert data_set.endswith(dcmread(paths[0]).PixelData)
+
+
+@pytest.mark.parametrize("compressed", [RLELossless, JPEGLSLossless, JPEG2000Lossless])
+@pytest.mark.parametrize("taken", [ExplicitVRLittleEndian, ImplicitVRLittleEndian])
+def test_a_compressed_object_is_decompressed_for_a_peer_that_refuses_its_syntax(
+    config: Config, tmp_path: Path, compressed: str, taken: str
+) -> None:
+    (image,) = series(1, shape=(64, 64))
+    pixels = image.PixelData
+    if compressed == JPEG2000Lossless:  # pydicom has no encoder for it here
+        image.PixelData = encapsulate([bytes(encode_array(image.pixel_array, bits_stored=12, use_mct=False))])
+        image["PixelData"].VR, image["PixelData"].is_undefined_length = "OB", True
+        image.file_meta.TransferSyntaxUID = JPEG2000Lossless
+    else:
+        image.compress(compressed, generate_instance_uid=False)
+    paths = saved(tmp_path, [image])
+    with archive(syntaxes=[taken]) as pacs:
+        (sent,) = send(config, pacs.peer(), paths)
+    assert (sent.outcome, sent.sop_instance_uid) == ("stored", image.SOPInstanceUID)
+    syntax, data_set = pacs.received[sent.sop_instance_uid]
+    assert syntax == taken
+    assert data_set.endswith(pixels)
 
 
 def test_an_object_in_a_syntax_that_the_peer_does_not_take_is_parked(config: Config, tmp_path: Path) -> None:

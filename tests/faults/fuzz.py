@@ -11,6 +11,7 @@ import math
 import socket
 import sys
 import tempfile
+import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -58,8 +59,6 @@ class Watch:
         """Attack while others still do."""
         self.under_way.append(self.attackers.submit(attack, self.house.port, wire))
         self.inputs += 1
-        if self.inputs % _EVERY == 0:
-            self.look()
 
     def look(self) -> None:
         """Let a good sender store beside connections that say half a sentence, and measure every process.
@@ -128,6 +127,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--inputs", type=int, default=10_000)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--minutes", type=float, default=math.inf, help="throw nothing more after so many")
     asked = parser.parse_args()
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="fuzz-")))
@@ -136,8 +136,10 @@ def main() -> int:
         house = stack.enter_context(House(folder / "house", pacs, max_study_age_days=14, disk_mb=_DISK_MB))
         watch = Watch(house, stack.enter_context(ThreadPoolExecutor(_ATTACKERS)))
         watch.look()
-        _throw(watch, asked.inputs, asked.seed)
-        watch.look()
+        ends_at = time.monotonic() + asked.minutes * 60
+        while watch.inputs < asked.inputs and time.monotonic() < ends_at:
+            _throw(watch, min(_EVERY, asked.inputs - watch.inputs), asked.seed * asked.inputs + watch.inputs)
+            watch.look()
         house.wait(lambda: house.settled(0), _SETTLED_S, "every series to end", every_s=1.0)
         watch.look()
         problems = list(watch.problems())

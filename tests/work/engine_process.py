@@ -60,11 +60,14 @@ def failed(kind: str, args: list[str], error: str) -> None:
 def main() -> None:
     """Take jobs until FOLDER/stop is there."""
     durable = Durable(url, executor, {"steps": steps, "breaks": breaks, "writes": writes}, failed)
-    durable.launch({"work": 1}, 0.1)
+    durable.launch({"work": 1}, 0.1, {"peer": 1})
     if command == "enqueue":
         for number in (1, 1, 2):
             durable.enqueue(f"steps:{number}", "work", "steps", [f"job{number}"], 3 - number)
         durable.enqueue("breaks", "work", "breaks", ["on purpose"], 1)
+    if command == "enqueue for a peer":
+        for number in (1, 2):
+            durable.enqueue(f"steps:{number}", "peer", "steps", [f"job{number}"], number)
     if command == "write":
         durable.enqueue("writes", "work", "writes", ["written"], 1)
     if command.startswith("take-over:"):

@@ -65,6 +65,17 @@ def test_another_process_takes_over_what_one_killed_for_good_had_begun(engine: R
     assert (tmp_path / "moved").read_text() == "1"
 
 
+def test_two_processes_together_run_no_more_jobs_of_a_peer_than_it_takes(engine: Run, tmp_path: Path) -> None:
+    (tmp_path / "stall").touch()
+    engine("a", "work")
+    engine("b", "enqueue for a peer")
+    wait_for(tmp_path / "job1-waits")
+    time.sleep(2)  # both look for jobs ten times a second
+    assert not (tmp_path / "job2-waits").exists()
+    (tmp_path / "stall").unlink()
+    wait_for(tmp_path / "job2-waits")
+
+
 def test_a_job_waits_while_the_disk_is_full(engine: Run, tmp_path: Path) -> None:
     (tmp_path / "full").touch()
     engine("a", "write")
