@@ -14,8 +14,8 @@ from dicom_node.images import Stack
 from dicom_node.results import EncodedFile, encode
 from orthanc_test.orthanc import Orthanc
 from tests.results import builders
+from tests.results.nine import EVERY_KIND, PIPELINES
 
-EVERY_KIND = ("SEG", "SC", "PR", "KO", "SR")
 ENCODINGS = {
     "usual": Encoding(),
     "label map": Encoding(seg_type="LABELMAP", seg_compression="RLE", sr_class="comprehensive"),
@@ -40,7 +40,22 @@ def test_every_result_is_given_back_as_it_was_sent(how: str, of: str, orthanc: O
     wanted = builders.request(stack, found, outputs=EVERY_KIND, encoding=ENCODINGS[how])
     files = encode(wanted, tmp_path / "out")
     assert {file.kind for file in files} == set(EVERY_KIND)
-    assert stored(files, orthanc, tmp_path) == []
+    _given_back(files, orthanc, tmp_path)
+
+
+@pytest.mark.parametrize("name", PIPELINES)
+def test_the_objects_of_every_pipeline_are_given_back_as_they_were_sent(
+    name: str, orthanc: Orthanc, tmp_path: Path
+) -> None:
+    case, kinds = PIPELINES[name]
+    stack, found = case(tmp_path)
+    files = encode(builders.request(stack, *found, outputs=EVERY_KIND), tmp_path / "out")
+    assert {file.kind for file in files} == kinds
+    _given_back(files, orthanc, tmp_path)
+
+
+def _given_back(files: tuple[EncodedFile, ...], orthanc: Orthanc, folder: Path) -> None:
+    assert stored(files, orthanc, folder) == []
     for file in files:
         sent, given = dcmread(file.path), orthanc.download(file.sop_instance_uid)
         assert sent == given
