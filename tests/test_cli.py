@@ -1,15 +1,21 @@
-"""The commands as a person types them, each in a process of its own."""
+"""The commands as a person types them: four in processes of their own, the others in this one."""
 
 from __future__ import annotations
 
+import dataclasses
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import redirect_stdout
+from io import StringIO
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
 from dicom_node.catalog import Catalog, Delivery, DeliveryState
+from dicom_node.cli import main
 from dicom_node.config import load_config
 from dicom_node.demo.pacs import SmallPacs
 from tests.support.dicom import PATIENT_ID, PATIENT_NAME, encoded, radiograph, series
@@ -59,6 +65,30 @@ def configured(folder: Path, port: int, extra: str = "") -> Path:
     return path
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Done:
+    """What a command said."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def here(config: Path, *words: str) -> Done:
+    """Run the command line in this process, which has imported it already."""
+    out = StringIO()
+    argv = ["dicom-node", *words, "--config", str(config)]
+    with (
+        mock.patch.object(sys, "argv", argv),
+        mock.patch.dict(os.environ, COLUMNS="250"),
+        redirect_stdout(out),
+        pytest.raises(SystemExit) as ended,
+    ):
+        main()
+    said = ended.value.code or 0
+    return Done(said if isinstance(said, int) else 1, out.getvalue(), str(said))
+
+
 def run(config: Path, *words: str) -> subprocess.CompletedProcess[str]:
     program = Path(sys.executable).with_name("dicom-node")
     environment = {"PYTHONPATH": str(Path(__file__).parents[1]), "COLUMNS": "250", "PATH": "/usr/bin:/bin"}
@@ -100,19 +130,19 @@ def test_explain_shows_each_condition_with_the_value_seen(tmp_path: Path) -> Non
     for number, image in enumerate([radiograph("1.2.1", "1.2.1.1"), *series(3)]):
         (folder / f"{number}.dcm").write_bytes(encoded(image))
     config = configured(tmp_path, 104)
-    shown = run(config, "explain", str(folder))
+    shown = here(config, "explain", str(folder))
     assert shown.returncode == 0, shown.stderr
     for said in ("ViewPosition", "PA", "contrast", "livers", "lungs"):
         assert said in shown.stdout
     assert PATIENT_ID not in shown.stdout
     assert str(PATIENT_NAME) not in shown.stdout
-    told = run(config, "explain", str(folder), "--json").stdout
+    told = here(config, "explain", str(folder), "--json").stdout
     assert '"verdict": "run"' in told
     assert '"verdict": "nothing to run"' in told
 
 
 def test_explain_of_nothing_dicom_says_so(tmp_path: Path) -> None:
-    done = run(configured(tmp_path, 104), "explain", str(tmp_path))
+    done = here(configured(tmp_path, 104), "explain", str(tmp_path))
     assert done.returncode == 1
     assert "no DICOM file here" in done.stderr
 
@@ -120,13 +150,13 @@ def test_explain_of_nothing_dicom_says_so(tmp_path: Path) -> None:
 def test_send_reports_what_the_peer_stored(tmp_path: Path, pacs: SmallPacs) -> None:
     image = tmp_path / "image.dcm"
     image.write_bytes(encoded(radiograph("1.2.1", "1.2.1.1")))
-    done = run(configured(tmp_path, pacs.port), "send", str(image), "--peer", "pacs")
+    done = here(configured(tmp_path, pacs.port), "send", str(image), "--peer", "pacs")
     assert "1 of 1 objects stored at SMALLPACS" in done.stdout
     assert len(pacs.instances()) == 1
 
 
 def test_status_before_the_first_start_is_empty(tmp_path: Path) -> None:
-    done = run(configured(tmp_path, 104), "status")
+    done = here(configured(tmp_path, 104), "status")
     assert done.returncode == 0, done.stderr
     assert "0 instances" in done.stdout
 
@@ -136,20 +166,20 @@ def test_status_history_and_retry_of_what_was_received(tmp_path: Path, pacs: Sma
     house.put(radiograph("1.2.1", "1.2.1.1"))
     (stack,) = house.settle()
     config = tmp_path / "config.toml"
-    assert "delivered" in run(config, "status").stdout
-    told = run(config, "explain", stack.id[:8]).stdout
+    assert "delivered" in here(config, "status").stdout
+    told = here(config, "explain", stack.id[:8]).stdout
     assert "delivered: lung to pacs" in told
     assert "ViewPosition" in told
-    assert "is judged again" in run(config, "retry", stack.id[:8], "--fact", "contrast=enhanced").stdout
-    assert "no stack begins with" in run(config, "retry", "zz").stderr
+    assert "is judged again" in here(config, "retry", stack.id[:8], "--fact", "contrast=enhanced").stdout
+    assert "no stack begins with" in here(config, "retry", "zz").stderr
     with Catalog(load_config(config).catalog_url).write() as session:
         for row in house.rows(Delivery):
             session.merge(row).state = DeliveryState.FAILED
-    assert "2 deliveries are tried again now" in run(config, "retry").stdout
+    assert "2 deliveries are tried again now" in here(config, "retry").stdout
 
 
 def test_weights_list_shows_each_entrys_card() -> None:
-    done = run(Path(__file__).parents[1] / "config.toml", "weights", "list")
+    done = here(Path(__file__).parents[1] / "config.toml", "weights", "list")
     assert "contrast_ct_small" in done.stdout
     assert "None of these is a medical device" in done.stdout
 
