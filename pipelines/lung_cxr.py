@@ -30,7 +30,7 @@ from dicom_node.pipeline import (
 )
 from pipelines.headers import LEFT, RIGHT, SCHEME, age_years, refuse_radiograph, row_direction, texts
 from pipelines.networks.unet import CompactUNet
-from pipelines.pictures import Letterbox, letterbox, standardised
+from pipelines.pictures import letterbox, standardised
 from pipelines.published.lungs import LungStage
 from pipelines.published.runner import Network
 from pipelines.published_recipes import published
@@ -136,7 +136,9 @@ class TwoLungs:
 
     def finish(self, output: NDArray[np.float32], image: Radiograph) -> Found:
         """Bring the probabilities to the source grid, cut there, and name the lungs."""
-        return told(lungs_of(output, letterbox(image, self.size), self.settings), image)
+        box = letterbox(image, self.size)
+        likely = np.stack([box.take(one) for one in output])
+        return told(lungs_of(likely, self.settings), image, likely)
 
 
 def _resized(maps: Tensor, size: int) -> Tensor:
@@ -148,14 +150,21 @@ def lung_stage(network: Network, settings: LungSettings) -> LungStage:
     return LungStage(network, lambda mask, image: told(parted(mask, settings.min_share), image))
 
 
-def told(lungs: tuple[NDArray[np.bool_], NDArray[np.bool_]], image: Radiograph) -> Found:
-    """Name and measure the image-left and the image-right lung, each (rows, columns) on the source grid."""
+def told(
+    lungs: tuple[NDArray[np.bool_], NDArray[np.bool_]], image: Radiograph, likely: NDArray[np.float32] | None = None
+) -> Found:
+    """Name and measure the image-left and the image-right lung, each (rows, columns) on the source grid.
+
+    `likely` are their probabilities (2, rows, columns) as the network gave them, of one that gives any.
+    """
     direction = row_direction(image.stack)
     segments = named(direction)
     labels = np.zeros(image.picture.shape, np.uint8)
-    for segment, side in zip(segments, (1, 0) if direction == "R" else (0, 1), strict=True):
+    sides = [1, 0] if direction == "R" else [0, 1]
+    for segment, side in zip(segments, sides, strict=True):
         labels[lungs[side]] = segment.label
-    found: list[Finding] = [Segmentation(labels[None], segments)]
+    fractions = None if likely is None else np.rint(255 * likely[sides, None]).astype(np.uint8)
+    found: list[Finding] = [Segmentation(labels[None], segments, fractions)]
     return (*found, *measured(labels, segments, image.spacing_mm), *remarks(lungs, image.stack))
 
 
@@ -187,11 +196,9 @@ def _cut_column(mask: NDArray[np.bool_]) -> int:
     return third + int(np.argmin(columns[third : width - third]))
 
 
-def lungs_of(
-    probabilities: NDArray[np.float32], box: Letterbox, settings: LungSettings
-) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Cut (2, size, size) probabilities on the source grid: one component each for image-left and image-right lung."""
-    left, right = (box.take(one) for one in probabilities)
+def lungs_of(likely: NDArray[np.float32], settings: LungSettings) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Cut probabilities (2, rows, columns): one component each for image-left and image-right lung."""
+    left, right = likely
     nearer_left = left >= right
     return (
         _largest((left >= settings.threshold) & nearer_left, settings.min_share),

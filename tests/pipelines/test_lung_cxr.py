@@ -194,3 +194,17 @@ def test_the_closer_look_lies_on_the_grid_of_the_first() -> None:
     found = stage.infer(square)[0] > 0.5
     assert np.array_equal(found[:118, 32:198], square[0, 0, :118, 32:198] > 0)
     assert not found[122:].any()
+
+
+@pytest.mark.parametrize(("orientation", "right_first"), [(("L", "F"), True), (("R", "F"), False)])
+def test_each_lung_has_the_networks_own_probabilities(
+    model: Model, orientation: tuple[str, str], right_first: bool
+) -> None:
+    output = two_squares() * np.array([0.9, 0.6], np.float32)[:, None, None]
+    found = segmentation(finished(model, radiograph(chest(512, 512), PatientOrientation=orientation), output))
+    assert found.probabilities is not None
+    assert found.probabilities.shape == (2, 1, 512, 512)
+    likeliest = [int(layer.max()) for layer in found.probabilities]
+    assert likeliest == ([230, 153] if right_first else [153, 230])
+    for segment, layer in zip(found.segments, found.probabilities, strict=True):
+        assert layer[found.labels == segment.label].min() >= 127
