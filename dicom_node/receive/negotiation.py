@@ -91,9 +91,12 @@ def _decoded(pdu: bytes) -> A_ASSOCIATE:
     try:
         decoded = A_ASSOCIATE_RQ()
         decoded.decode(pdu)
-        return decoded.to_primitive()
+        request = decoded.to_primitive()
     except Exception as error:  # pynetdicom raises a dozen kinds on broken bytes
         raise AbortError(INVALID_PARAMETER, f"no A-ASSOCIATE-RQ ({type(error).__name__})") from error
+    if not all(one.abstract_syntax and one.transfer_syntax for one in request.presentation_context_definition_list):
+        raise AbortError(INVALID_PARAMETER, "a presentation context without a syntax (PS3.8 9.3.2.2)")
+    return request
 
 
 def _asked_roles(request: A_ASSOCIATE) -> dict[UID, tuple[bool | None, bool | None]]:
@@ -138,6 +141,6 @@ def _windows(request: A_ASSOCIATE) -> list[AsynchronousOperationsWindowNegotiati
 
 
 def _quieten_pynetdicom() -> None:
-    """Keep pynetdicom from logging what it receives: its lines may hold a patient's name."""
+    """Keep pynetdicom from logging what it receives: its lines may hold a name, and a peer could fill the log."""
     _config.LOG_HANDLER_LEVEL = "none"
-    logging.getLogger("pynetdicom").setLevel(logging.WARNING)
+    logging.getLogger("pynetdicom").setLevel(logging.CRITICAL)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
+from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian
 
 from dicom_node.catalog import Instance
 from tests.receive.node import Site, eventually, running
@@ -40,6 +41,15 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 def test_a_connection_that_breaks_the_rules_ends_alone(shared: Site, wire: Wire) -> None:
     attack(shared.receiver.port, wire)
     assert shared.receiver.is_alive
+
+
+@pytest.mark.parametrize("syntaxes", [(CTImageStorage, ""), ("", ExplicitVRLittleEndian)])
+def test_a_presentation_context_without_a_syntax_is_the_callers_error_and_not_ours(
+    shared: Site, caplog: pytest.LogCaptureFixture, syntaxes: tuple[str, str]
+) -> None:
+    heard = attack(shared.receiver.port, [request("NODE", [(1, *syntaxes)])], patience_s=5.0)
+    assert heard[:1] == b"\x07"  # A-ABORT
+    assert not [one for one in caplog.records if one.levelname == "ERROR" or one.name.startswith("pynetdicom")]
 
 
 def test_a_good_sender_is_served_after_all_of_them(shared: Site) -> None:
