@@ -7,9 +7,12 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 
+from pydicom.dataset import FileMetaDataset
+
 from dicom_node.config import Config, Peer
 from dicom_node.deliver import Progress, StudyFound, find_studies, get_study, move_study
 from dicom_node.errors import DicomNodeError
+from dicom_node.receive.file_head import file_head
 from dicom_node.receive.incoming import Incoming
 from dicom_node.receive.shelf import Shelf
 
@@ -47,11 +50,18 @@ def fetch(config: Config, peer: Peer, study_uid: str) -> Iterator[Progress]:
     shelf = Shelf(config.storage_folder)
     shelf.make()
     incoming = Incoming(shelf, int(config.storage.min_free_gb * 1e9), config.storage.max_waiting)
-    with closing(incoming.sender(secrets.token_hex(8))) as sender:
+    with closing(incoming), closing(incoming.sender(secrets.token_hex(8))) as sender:
 
-        def keep(file: bytes) -> None:
-            arrival = sender.arrival(b"", 0)
-            arrival.write(memoryview(file))
+        def keep(meta: FileMetaDataset, data_set: bytes) -> None:
+            head = file_head(
+                sop_class=meta.MediaStorageSOPClassUID,
+                instance=meta.MediaStorageSOPInstanceUID,
+                transfer_syntax=meta.TransferSyntaxUID,
+                calling=peer.ae_title,
+                called=config.node.ae_title,
+            )
+            arrival = sender.arrival(head, 0)
+            arrival.write(memoryview(data_set))
             arrival.keep(lambda _head, _path: None)
 
         yield from get_study(config, peer, study_uid, keep)

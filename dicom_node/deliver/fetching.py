@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from pydicom import Dataset
+from pydicom.dataset import FileMetaDataset
 from pydicom.uid import AllTransferSyntaxes
 from pynetdicom import AllStoragePresentationContexts, build_context, build_role, evt
-from pynetdicom.dsutils import encode_file_meta
 from pynetdicom.events import Event
 
 from dicom_node.config import Config, Peer
@@ -22,7 +22,6 @@ _PENDING = (0xFF00, 0xFF01)
 _WARNING = 0xB000  # sub-operations are complete, some failed (PS3.4 Table C.4-2)
 _UNKNOWN_DESTINATION = 0xA801
 _OUT_OF_RESOURCES = 0xA700
-_PREAMBLE = bytes(128) + b"DICM"  # PS3.10 7.1
 _CLASSES_AT_MOST = 120  # in one association, with room for the query's own context (PS3.8 9.3.2.2)
 _RETURNED = ("StudyInstanceUID", "PatientID", "StudyDate", "ModalitiesInStudy", "NumberOfStudyRelatedInstances")
 
@@ -52,8 +51,8 @@ class Progress:
         return self.done + self.failed + self.remaining
 
 
-Keep = Callable[[bytes], None]
-"""Keeps one object's file durably, or raises OSError."""
+Keep = Callable[[FileMetaDataset, bytes], None]
+"""Keeps one object durably, told what it is and given its encoded data set, or raises OSError."""
 
 
 def find_studies(config: Config, peer: Peer, keys: Mapping[str, str]) -> list[StudyFound]:
@@ -105,18 +104,16 @@ def get_study(config: Config, peer: Peer, study_uid: str, keep: Keep) -> Iterato
     classes = [str(one.abstract_syntax) for one in AllStoragePresentationContexts][:_CLASSES_AT_MOST]
     contexts = [build_context(_GET), *(build_context(one, list(AllTransferSyntaxes)) for one in classes)]
     roles = [build_role(one, scp_role=True) for one in classes]
-    association = associate(config, peer, contexts, [(evt.EVT_C_STORE, _store, [keep, peer.ae_title])], roles)
+    association = associate(config, peer, contexts, [(evt.EVT_C_STORE, _store, [keep])], roles)
     try:
         yield from _followed(peer, association.send_c_get(_wanted(study_uid), _GET))
     finally:
         association.release()
 
 
-def _store(event: Event, keep: Keep, sender: str) -> int:
-    meta = event.file_meta
-    meta.SourceApplicationEntityTitle = meta.SendingApplicationEntityTitle = sender
+def _store(event: Event, keep: Keep) -> int:
     try:
-        keep(_PREAMBLE + encode_file_meta(meta) + event.encoded_dataset(include_meta=False))
+        keep(event.file_meta, event.encoded_dataset(include_meta=False))
     except OSError:
         return _OUT_OF_RESOURCES
     return 0x0000

@@ -1,15 +1,14 @@
 """Durable writing of what arrives: one sync, and only then the answer (PS3.4 B.2.3).
 
-The folder of what has come in is the queue between receivers, which write, and the registrar, which moves and
-registers. Its names say everything: `TIME.ASSOCIATION.part` is on its way, `TIME.ASSOCIATION.SIZE.part` is being synced
-and `TIME.ASSOCIATION.SIZE.dcm` is safe. Beside it, an association's mark is locked while the association lives, and
-nobody can hold a lock after death.
+An object is written into a file that was made ahead. When all of it is there, its head is told the file's size, the
+file is synced, and one rename puts it into the folder of what has come in, the queue between receivers and registrar.
+What lies there, as `TIME.ASSOCIATION.dcm`, is safe. What a crash leaves among the files made ahead is whole where its
+head says so. An association's mark is locked while the association lives.
 """
 
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 import shutil
 import time
@@ -18,9 +17,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TypeAlias
 
+from dicom_node.receive import marks
+from dicom_node.receive.file_head import SIZE
+from dicom_node.receive.ready import ReadyFiles
 from dicom_node.receive.shelf import Shelf
 
-PART, WHOLE, UNLOCKED = ".part", ".dcm", ".new"
+WHOLE = ".dcm"
 
 _LOOK_S = 2.0  # how long a count of what waits is believed
 _CHECK_DISK = 16 << 20  # bytes after which a growing file is held against the free space once more
@@ -35,6 +37,7 @@ class Incoming:
     def __init__(self, shelf: Shelf, min_free_bytes: int, waiting_at_most: int) -> None:
         self.folder = shelf.incoming
         self.marks = shelf.associations
+        self.ready = ReadyFiles(shelf.ready)
         self._min_free_bytes = min_free_bytes
         self._waiting_at_most = waiting_at_most
         self._looked_at = -_LOOK_S
@@ -59,6 +62,10 @@ class Incoming:
         """Return the place for what one association sends."""
         return Sender(self, association)
 
+    def close(self) -> None:
+        """Remove the files made ahead; nothing can be kept any more."""
+        self.ready.close()
+
 
 class Sender:
     """One association, marked as living from its first object on."""
@@ -69,14 +76,14 @@ class Sender:
         self._lock: int | None = None
 
     def arrival(self, begin: bytes, head_size: int) -> Arrival:
-        """Begin a file with these bytes; as many of those that follow are remembered as `head_size` says.
+        """Begin a file with a `file_head`; as many of the bytes that follow are remembered as `head_size` says.
 
         Raises:
             OSError: nothing can be kept now.
         """
         self._incoming.check_room()
         if self._lock is None:
-            self._lock = _locked(self._incoming.marks / self._association)
+            self._lock = marks.locked(self._incoming.marks / self._association)
         return Arrival(self._incoming, f"{time.time_ns():016x}.{self._association}", begin, head_size)
 
     def close(self) -> None:
@@ -92,12 +99,13 @@ class Arrival:
     def __init__(self, incoming: Incoming, name: str, begin: bytes, head_size: int) -> None:
         self._incoming = incoming
         self._name = name
-        self._path = str(incoming.folder / f"{name}{PART}")
+        self._size_at = len(begin) - SIZE.size
         self._head_size = head_size
         self._head = bytearray()
         self._error: OSError | None = None
         self._size = self._checked = 0
-        self._file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o640)
+        self._path = incoming.ready.take()
+        self._file = os.open(self._path, os.O_WRONLY | os.O_CLOEXEC)
         self._write(memoryview(begin))
 
     def write(self, fragment: memoryview) -> None:
@@ -110,8 +118,8 @@ class Arrival:
     def keep(self, check: Check) -> None:
         """Make the file durable; when this returns, it survives a crash of the process or the system.
 
-        It gets a name with its size before the sync, so that one wait covers both: after a crash, the file of a name
-        with its own size is whole. It gets its last name after the sync: what could not be synced is never registered.
+        It is told its size before the sync, so that one wait covers both: after a crash, a file of its own size is
+        whole. It is renamed after the sync: what could not be synced is never registered.
 
         Raises:
             OSError: nothing was kept, nor is it after an error of `check`.
@@ -119,9 +127,10 @@ class Arrival:
         try:
             self._raise_error()
             check(bytes(self._head), Path(self._path))
-            self._rename(PART)
+            os.pwrite(self._file, SIZE.pack(self._size), self._size_at)
             os.fdatasync(self._file)
-            self._rename(WHOLE)
+            # Strings: a Path costs more than the call.
+            os.rename(self._path, f"{self._incoming.folder}/{self._name}{WHOLE}")  # noqa: PTH104
         except Exception:
             self.drop()
             raise
@@ -137,11 +146,6 @@ class Arrival:
         if self._error is not None:
             raise self._error
 
-    def _rename(self, suffix: str) -> None:
-        path = f"{self._incoming.folder}/{self._name}.{self._size}{suffix}"
-        os.rename(self._path, path)  # noqa: PTH104 - strings: a Path costs more than the call
-        self._path = path
-
     def _write(self, data: memoryview) -> None:
         try:
             while data:
@@ -153,12 +157,3 @@ class Arrival:
                 self._incoming.check_room()
         except OSError as error:
             self._error = error
-
-
-def _locked(path: Path) -> int:
-    """Return the descriptor of a new file that is locked before anybody can see it by its name."""
-    unseen = path.with_suffix(UNLOCKED)
-    descriptor = os.open(unseen, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o640)
-    fcntl.flock(descriptor, fcntl.LOCK_EX)
-    unseen.rename(path)
-    return descriptor

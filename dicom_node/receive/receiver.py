@@ -17,9 +17,9 @@ class Receiver:
     def __init__(self, config: Config, offers: Iterable[Offer] = ()) -> None:
         """`offers` are services besides Verification and Storage."""
         self._shelf = Shelf(config.storage_folder)
-        incoming = Incoming(self._shelf, int(config.storage.min_free_gb * 1e9), config.storage.max_waiting)
+        self._incoming = Incoming(self._shelf, int(config.storage.min_free_gb * 1e9), config.storage.max_waiting)
         self._shared_port = config.node.receiver_count > 1
-        self._scp = StorageSCP(config, incoming, offers)
+        self._scp = StorageSCP(config, self._incoming, offers)
 
     @property
     def port(self) -> int:
@@ -43,3 +43,4 @@ class Receiver:
     def stop(self) -> None:
         """Abort what is open, and end."""
         self._scp.stop()
+        self._incoming.close()

@@ -35,6 +35,7 @@ class Shelf:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.incoming = folder / "incoming"
+        self.ready = folder / "ready"
         self.associations = folder / "associations"
         self.storage = folder / "storage"
         self.conflicts = folder / "conflicts"
@@ -42,7 +43,7 @@ class Shelf:
 
     def make(self) -> None:
         """Make the folders that receivers and the registrar meet in."""
-        for folder in (self.incoming, self.associations):
+        for folder in (self.incoming, self.ready, self.associations):
             folder.mkdir(parents=True, exist_ok=True)
 
     def place_of(self, header: Header) -> Path:

@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import logging
-import struct
 from pathlib import Path
 
 from dicom_node.errors import ObjectError
 from dicom_node.receive import command as dimse
+from dicom_node.receive.file_head import file_head
 from dicom_node.receive.header import HEAD, Identity, peek_identity, read_identity
 from dicom_node.receive.incoming import Arrival, Sender
-from dicom_node.receive.services import PROCESSING_FAILURE, SUCCESS, Answered, Caller, Receiving, Request, Response
-from dicom_node.uids import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_NAME, is_uid
+from dicom_node.receive.services import PROCESSING_FAILURE, SUCCESS, Answered, Receiving, Request, Response
+from dicom_node.uids import is_uid
 
 log = logging.getLogger(__name__)
 
 OUT_OF_RESOURCES = 0xA700  # PS3.4 Table B.2-1: worth another attempt
 DOES_NOT_MATCH = 0xA900  # PS3.4 Table B.2-1: the object itself is at fault
-
-_PREAMBLE = bytes(128) + b"DICM"  # PS3.10 7.1
-_SHORT, _LONG = struct.Struct("<HH2sH"), struct.Struct("<HH2sxxL")  # PS3.5 7.1.2
 
 
 class Storing:
@@ -91,7 +88,7 @@ def _answer_to(error: Exception, request: Request) -> Response:
 
 
 def _begin(request: Request) -> bytes:
-    """Return what a file has before the data set: the catalog can be rebuilt from it (PS3.10 7.1).
+    """Return what the file of a request has before its data set.
 
     Raises:
         ObjectError: the request names no object, or has none.
@@ -104,31 +101,10 @@ def _begin(request: Request) -> bytes:
             raise ObjectError("C-STORE request", f"its {keyword} is no UID")
     if not request.has_data_set:
         raise ObjectError(instance, "no data set came")
-    return _PREAMBLE + _file_meta(sop_class, instance, request.context.transfer_syntax, request.caller)
-
-
-def _file_meta(sop_class: str, instance: str, syntax: str, caller: Caller) -> bytes:
-    """Return the File Meta Information, with who sent it (PS3.10 7.1, Table 7.1-1)."""
-    calling, called = dimse.as_text(caller.ae_title), dimse.as_text(caller.called_ae_title)
-    elements = b"".join(
-        (
-            _LONG.pack(2, 0x0001, b"OB", 2) + b"\x00\x01",
-            _short(0x0002, b"UI", dimse.as_uid(sop_class)),
-            _short(0x0003, b"UI", dimse.as_uid(instance)),
-            _short(0x0010, b"UI", dimse.as_uid(syntax)),
-            _IMPLEMENTATION,
-            _short(0x0016, b"AE", calling),
-            _short(0x0017, b"AE", calling),
-            _short(0x0018, b"AE", called),
-        )
+    return file_head(
+        sop_class=sop_class,
+        instance=instance,
+        transfer_syntax=request.context.transfer_syntax,
+        calling=request.caller.ae_title,
+        called=request.caller.called_ae_title,
     )
-    return _SHORT.pack(2, 0, b"UL", 4) + struct.pack("<L", len(elements)) + elements
-
-
-def _short(element: int, vr: bytes, value: bytes) -> bytes:
-    return _SHORT.pack(2, element, vr, len(value)) + value
-
-
-_IMPLEMENTATION = _short(0x0012, b"UI", dimse.as_uid(IMPLEMENTATION_CLASS_UID)) + _short(
-    0x0013, b"SH", dimse.as_text(IMPLEMENTATION_NAME)
-)

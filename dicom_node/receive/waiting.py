@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import fcntl
 import logging
 import os
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from dicom_node.receive.incoming import PART, UNLOCKED, WHOLE
+from dicom_node.receive.file_head import is_whole
+from dicom_node.receive.incoming import WHOLE
+from dicom_node.receive.marks import UNLOCKED, is_locked
+from dicom_node.receive.ready import MARK
 from dicom_node.receive.shelf import Shelf
 
 log = logging.getLogger(__name__)
@@ -29,6 +31,7 @@ class Waiting:
     def __init__(self, shelf: Shelf) -> None:
         self._folder = shelf.incoming
         self._marks = shelf.associations
+        self._ready = shelf.ready
 
     def arrived(self) -> list[Arrived]:
         """Return the objects that are safe, oldest first."""
@@ -37,48 +40,37 @@ class Waiting:
 
     def is_open(self, association: str) -> bool:
         """Say whether an association lives; all that it sent before it ended is among `arrived`."""
-        return bool(association) and _is_locked(self._marks / association)
+        return bool(association) and is_locked(self._marks / association)
 
     def open_associations(self) -> list[str]:
         """Return the associations that live."""
-        return [path.name for path in self._marks.iterdir() if _is_locked(path)]
+        return [path.name for path in self._marks.iterdir() if is_locked(path)]
 
     def take_over(self) -> None:
-        """Settle what associations left that died with their process: what is whole is kept, what was cut off is not.
+        """Settle what receivers left that died: what is whole is kept, what was cut off is not.
 
         What was cut off had not been answered with success, so its sender still has it.
         """
-        for path in self._folder.glob(f"*{PART}"):
-            if not self.is_open(_association(path.name)):
-                _finish_or_drop(path)
+        for mark in self._ready.glob(f"*{MARK}"):
+            if not is_locked(mark):
+                self._take_over(mark.with_suffix(""))
+                mark.unlink(missing_ok=True)
         for path in self._marks.iterdir():
-            if path.suffix != UNLOCKED and not _is_locked(path):
+            if path.suffix != UNLOCKED and not is_locked(path):
                 path.unlink(missing_ok=True)
 
-
-def _finish_or_drop(path: Path) -> None:
-    *_, size = path.stem.split(".")
-    with suppress(FileNotFoundError):
-        if size.isdigit() and path.stat().st_size == int(size):
-            path.rename(path.with_suffix(WHOLE))
-            return
-        log.warning("%s was cut off before it was answered; dropped", path.name)
-        path.unlink()
+    def _take_over(self, folder: Path) -> None:
+        with suppress(FileNotFoundError):
+            for path in folder.iterdir():
+                status = path.stat()
+                if is_whole(path):
+                    path.rename(self._folder / f"{status.st_mtime_ns:016x}.{folder.name}-{path.name}{WHOLE}")
+                    continue
+                if status.st_size:
+                    log.warning("an object of %d bytes was cut off before it was answered; dropped", status.st_size)
+                path.unlink()
+            folder.rmdir()
 
 
 def _association(name: str) -> str:
     return [*name.split("."), ""][1]
-
-
-def _is_locked(path: Path) -> bool:
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(descriptor)
-    return False

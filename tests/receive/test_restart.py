@@ -13,6 +13,7 @@ from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian
 from sqlalchemy import text
 
 from dicom_node.catalog import Event, Instance, OpenAssociation, Series, Study
+from dicom_node.receive.file_head import SIZE, file_head
 from tests.receive.node import Site, eventually, running
 from tests.receive.wire import COMMAND_LAST, DATA_SET_LAST, data, open_wire
 from tests.support.dicom import data_set_bytes, encoded, series
@@ -22,26 +23,42 @@ CT = [(CTImageStorage, ExplicitVRLittleEndian)]
 
 
 def test_objects_that_wait_without_a_row_are_registered_at_the_next_start(tmp_path: Path) -> None:
-    whole, renamed = (encoded(one) for one in series(2))
     incoming = tmp_path / "incoming"
     incoming.mkdir()
-    (incoming / f"aa.{len(whole)}.part").write_bytes(whole)
-    (incoming / "bb.dcm").write_bytes(renamed)
-    with running(tmp_path) as site:
-        site.registered(2)
-        assert list(incoming.iterdir()) == []
-
-
-def test_a_truncated_object_was_never_answered_and_is_dropped(tmp_path: Path) -> None:
-    cut, whole = (encoded(one) for one in series(2))
-    incoming = tmp_path / "incoming"
-    incoming.mkdir()
-    (incoming / f"aa.{len(cut)}.part").write_bytes(cut[:-1])
-    (incoming / "bb.dcm").write_bytes(whole)
+    (incoming / "aa.dcm").write_bytes(encoded(series(1)[0]))
     with running(tmp_path) as site:
         site.registered(1)
         assert list(incoming.iterdir()) == []
+
+
+def test_what_a_power_failure_left_is_kept_where_it_is_whole_and_dropped_where_it_was_cut(tmp_path: Path) -> None:
+    whole, cut, unsaid = map(received, series(3))
+    left = tmp_path / "ready" / "aa"
+    left.mkdir(parents=True)
+    left.with_suffix(".mark").touch()
+    (left / "1").write_bytes(whole)
+    (left / "2").write_bytes(cut[:-1])
+    (left / "3").write_bytes(unsaid.replace(SIZE.pack(len(unsaid)), SIZE.pack(0), 1))
+    (left / "4").touch()
+    with running(tmp_path) as site:
+        (row,) = site.registered(1)
+        assert (site.folder / row.path).read_bytes() == whole
+        assert not left.exists()
+        assert list((tmp_path / "ready").iterdir()) == []
         assert not (tmp_path / "unreadable").exists()
+
+
+def received(dataset: FileDataset) -> bytes:
+    """Return an object as a receiver has just written it."""
+    head = file_head(
+        sop_class=dataset.SOPClassUID,
+        instance=dataset.SOPInstanceUID,
+        transfer_syntax=ExplicitVRLittleEndian,
+        calling="CT1",
+        called="NODE",
+    )
+    data_set = data_set_bytes(encoded(dataset))
+    return head[: -SIZE.size] + SIZE.pack(len(head) + len(data_set)) + data_set
 
 
 def test_an_unreadable_file_is_set_aside_with_an_event(tmp_path: Path) -> None:
@@ -145,6 +162,7 @@ from pathlib import Path
 from dicom_node.catalog import Catalog
 from dicom_node.receive.receiver import Receiver
 from dicom_node.receive.registrar import Registrar
+from dicom_node.receive.file_head import SIZE, file_head
 from tests.receive.node import configure
 config = configure(Path(sys.argv[1]))
 catalog = Catalog(config.catalog_url)
