@@ -17,7 +17,7 @@ def test_a_peer_that_breaks_the_rules_again_and_again_is_named_a_few_times(
 ) -> None:
     with running(tmp_path) as site:
         for _ in range(30):
-            attack(site.receiver.port, [b"GET / HTTP/1.1"], patience_s=5.0)
+            attack(site.receiver.port, [b"GET / HTTP/1.1"], patience_s=5.0, address="127.0.0.77")
     lines = [one for one in caplog.records if one.name == "dicom_node.receive.connection"]
     assert 1 <= len(lines) <= 10
 

@@ -260,10 +260,13 @@ def _names() -> st.SearchStrategy[str]:
     return st.sampled_from(_PATHS) | st.text(st.characters(max_codepoint=127), max_size=70)
 
 
-def attack(port: int, wire: Wire, patience_s: float = 0.2) -> bytes:
-    """Say all that on one connection, then listen until the other side closes it or is silent for a while."""
+def attack(port: int, wire: Wire, patience_s: float = 0.2, address: str = "127.0.0.1") -> bytes:
+    """Say all that on one connection from an address, then listen until the other side closes it or is silent for a while."""
     heard = b""
-    with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
+    with (
+        suppress(OSError),
+        socket.create_connection(("127.0.0.1", port), timeout=5, source_address=(address, 0)) as connection,
+    ):
         connection.settimeout(patience_s)
         for words in wire:
             connection.sendall(words)
