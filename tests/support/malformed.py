@@ -261,7 +261,7 @@ def _names() -> st.SearchStrategy[str]:
 
 
 def attack(port: int, wire: Wire, patience_s: float = 0.2, address: str = "127.0.0.1") -> bytes:
-    """Say all that on one connection from an address, then listen until the other side closes it or is silent for a while."""
+    """Say all that on one connection, then listen until the other side closes it or is silent for a while."""
     heard = b""
     with (
         suppress(OSError),
