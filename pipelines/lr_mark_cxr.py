@@ -45,7 +45,7 @@ class MarkSettings(Settings):
     """`[pipelines.lr_mark_cxr]`."""
 
     score_at: float = Field(
-        0.55, gt=0, lt=1
+        0.45, gt=0, lt=1
     )  # score from which a place is a mark; LRDet itself drops what is below 0.85
     overlap: float = Field(0.3, gt=0, le=1)  # of two boxes (intersection over union), from which they are one mark
     margin: float = Field(0.12, ge=0, le=1)  # of a box's longer side, erased around it on every side
@@ -57,7 +57,7 @@ class LRMarkCXR(Pipeline):
     """Boxes every L and R mark, compares its side with PatientOrientation, and erases it in a copy."""
 
     name: ClassVar[str] = "lr_mark_cxr"
-    version: ClassVar[str] = "1.0.0"
+    version: ClassVar[str] = "1.1.0"
     title: ClassVar[str] = "L and R marks of a chest radiograph"
     takes = Radiograph
     settings_type = MarkSettings

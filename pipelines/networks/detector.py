@@ -20,7 +20,7 @@ class CentreDetector(nn.Module):
 
     stride: ClassVar[int] = 4
 
-    def __init__(self, inputs: int, classes: int, widths: tuple[int, int, int, int] = (16, 32, 64, 96)) -> None:
+    def __init__(self, inputs: int, classes: int, widths: tuple[int, int, int, int] = (32, 64, 128, 192)) -> None:
         super().__init__()
         self.stem = nn.Sequential(ConvBlock(inputs, widths[0], stride=2), ConvBlock(widths[0], widths[1], stride=2))
         self.quarter = ResidualBlock(widths[1], widths[1])

@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from dicom_node.errors import WeightsError
 
@@ -23,6 +23,7 @@ Batch: TypeAlias = tuple[Tensor, ...]
 Batches: TypeAlias = Callable[[int], Iterator[Batch]]
 """Epoch -> its batches; the epoch seeds the augmentation, so that a resumed run sees what an unbroken one would."""
 Loss: TypeAlias = Callable[[nn.Module, Batch], Tensor]
+Tensors: TypeAlias = tuple[Tensor, ...] | list[Tensor]
 Step: TypeAlias = Callable[[int, float], None]
 """Called after each step with the epoch and the loss."""
 
@@ -99,7 +100,7 @@ class _Run:
 
     def __init__(self, network: nn.Module, plan: Plan) -> None:
         self.network, self.plan = network, plan
-        self.averaged = AveragedModel(network, avg_fn=_warm_average(plan.average), use_buffers=True)
+        self.averaged = AveragedModel(network, multi_avg_fn=_warm_average(plan.average), use_buffers=True)
         self.trained = [one for one in network.parameters() if one.requires_grad]
         self.optimiser = torch.optim.AdamW(self.trained, lr=plan.rate, weight_decay=plan.decay)
         self.schedule = torch.optim.lr_scheduler.OneCycleLR(
@@ -178,12 +179,12 @@ class _Run:
         return trained.eval()
 
 
-def _warm_average(most: float) -> Callable[[Tensor, Tensor, Tensor | int], Tensor]:
+def _warm_average(most: float) -> Callable[[Tensors, Tensors, Tensor | int], None]:
     """Average over few steps while there are few: the network that training began with must not linger."""
 
-    def average(averaged: Tensor, current: Tensor, count: Tensor | int) -> Tensor:
+    def average(averaged: Tensors, current: Tensors, count: Tensor | int) -> None:
         keep = min(most, (1 + int(count)) / (10 + int(count)))
-        return averaged + (1 - keep) * (current - averaged)
+        get_ema_multi_avg_fn(keep)(averaged, current, count)  # type: ignore[no-untyped-call]
 
     return average
 
