@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial.distance import pdist
 
 from dicom_node.pipeline import Code, Finding, Found, Measurement, Remark, Segment, Segmentation, Stack, Volume
 from pipelines.headers import texts
@@ -13,8 +15,10 @@ from pipelines.headers import texts
 STRUCTURE: Final = Code("91723000", "SCT", "Anatomical Structure")
 ABNORMALITY: Final = Code("49755003", "SCT", "Morphologically Abnormal Structure")
 VOLUME: Final = Code("118565006", "SCT", "Volume")
+LONG_AXIS: Final = Code("103339001", "SCT", "Long Axis")
 MEAN_ATTENUATION: Final = Code("112181", "DCM", "Mean Attenuation Coefficient")
 MILLILITRE: Final = Code("mL", "UCUM", "milliliter")
+MILLIMETRE: Final = Code("mm", "UCUM", "millimeter")
 NO_UNIT: Final = Code("1", "UCUM", "no units")
 HOUNSFIELD: Final = Code("[hnsf'U]", "UCUM", "Hounsfield unit")
 
@@ -30,12 +34,31 @@ def told(labels: NDArray[np.uint8], image: Volume, segments: tuple[Segment, ...]
         if not mask.any():
             continue
         found.append(Measurement(VOLUME, int(mask.sum()) * millilitres, MILLILITRE, segment.name))
+        if segment.category == ABNORMALITY:
+            found.append(Measurement(LONG_AXIS, longest_diameter_mm(mask, image), MILLIMETRE, segment.name))
         if mean_hu:
             mean = float(image.array[mask].mean(dtype=np.float64))
             found.append(Measurement(MEAN_ATTENUATION, mean, HOUNSFIELD, segment.name))
         if _is_cut_off(mask, image):
             found.append(Remark(f"{segment.name} reaches the end of the stack: its volume may be that of a part"))
     return tuple(found)
+
+
+def longest_diameter_mm(mask: NDArray[np.bool_], image: Volume) -> float:
+    """Return the longest line across one connected part in one slice, as lesions are measured by hand.
+
+    From outer edge to outer edge of its pixels; a mask (slices, rows, columns) without any pixel has 0.
+    """
+    step = image.affine[:3, 1:3]  # mm per row and per column
+    longest = 0.0
+    for marked in mask[mask.any(axis=(1, 2))]:
+        count, parts = cv2.connectedComponents(marked.astype(np.uint8), connectivity=8)
+        for part in range(1, count):
+            places = np.argwhere(parts == part)
+            corners = np.concatenate([places + corner for corner in ((0, 0), (0, 1), (1, 0), (1, 1))])
+            hull = cv2.convexHull(corners.astype(np.int32)).reshape(-1, 2)
+            longest = max(longest, float(pdist(hull @ step.T).max()))
+    return longest
 
 
 def _is_cut_off(mask: NDArray[np.bool_], image: Volume) -> bool:

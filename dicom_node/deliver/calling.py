@@ -5,9 +5,11 @@ from __future__ import annotations
 import logging
 import socket
 import ssl
-from collections.abc import Iterable, Sequence
-from typing import Any
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, TypeAlias
 
+from pydicom import Dataset
 from pydicom.uid import UID
 from pynetdicom import AE, _config, evt
 from pynetdicom.association import Association
@@ -28,6 +30,11 @@ _ADVICE = {  # by source and reason (PS3.8 Table 9-21)
     (3, 1): "is congested: it is tried again",
     (3, 2): "has no association left for us: it is tried again",
 }
+_PATIENCE = 10  # time-outs that a peer may say "pending" for without a sub-operation done
+_COUNTS = ("NumberOfCompletedSuboperations", "NumberOfFailedSuboperations", "NumberOfWarningSuboperations")
+
+Responses: TypeAlias = Iterator[tuple[Dataset, Dataset | None]]
+"""Statuses with what they carry."""
 
 
 class NoAssociationError(PeerError):
@@ -78,6 +85,24 @@ def associate(
         raise _why_not(config, peer, association)
     _keep_answers(association)
     return association
+
+
+def advancing(association: Association, peer: Peer, responses: Responses) -> Responses:
+    """Yield a peer's responses to a query or retrieval; one that would go on for ever is cut.
+
+    Raises:
+        NoAssociationError: it has said "pending" for ten time-outs, and no sub-operation was done in them.
+    """
+    counted: list[object] = []
+    since = time.monotonic()
+    for status, match in responses:
+        counts = [status.get(keyword) for keyword in _COUNTS]
+        if counts != counted:
+            counted, since = counts, time.monotonic()
+        elif time.monotonic() - since > _PATIENCE * peer.timeout_s:
+            association.abort()
+            raise NoAssociationError(peer, f"was cut: it answered for {_PATIENCE * peer.timeout_s:g} s without an end")
+        yield status, match
 
 
 def _keep_answers(association: Association) -> None:

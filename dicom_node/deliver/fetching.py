@@ -12,7 +12,7 @@ from pynetdicom import AllStoragePresentationContexts, build_context, build_role
 from pynetdicom.events import Event
 
 from dicom_node.config import Config, Peer
-from dicom_node.deliver.calling import associate
+from dicom_node.deliver.calling import Responses, advancing, associate
 from dicom_node.errors import PeerError
 
 _FIND = "1.2.840.10008.5.1.4.1.2.2.1"
@@ -69,7 +69,7 @@ def find_studies(config: Config, peer: Peer, keys: Mapping[str, str]) -> list[St
         setattr(identifier, keyword, value)
     association = associate(config, peer, [build_context(_FIND)])
     try:
-        answers = list(association.send_c_find(identifier, _FIND))
+        answers = list(advancing(association, peer, association.send_c_find(identifier, _FIND)))
     finally:
         association.release()
     _check(peer, answers[-1][0] if answers else Dataset(), "the query")
@@ -84,7 +84,8 @@ def move_study(config: Config, peer: Peer, study_uid: str) -> Iterator[Progress]
     """
     association = associate(config, peer, [build_context(_MOVE)])
     try:
-        yield from _followed(peer, association.send_c_move(_wanted(study_uid), config.node.ae_title, _MOVE))
+        responses = association.send_c_move(_wanted(study_uid), config.node.ae_title, _MOVE)
+        yield from _followed(peer, advancing(association, peer, responses))
     finally:
         association.release()
 
@@ -106,7 +107,8 @@ def get_study(config: Config, peer: Peer, study_uid: str, keep: Keep) -> Iterato
     roles = [build_role(one, scp_role=True) for one in classes]
     association = associate(config, peer, contexts, [(evt.EVT_C_STORE, _store, [keep])], roles)
     try:
-        yield from _followed(peer, association.send_c_get(_wanted(study_uid), _GET))
+        responses = association.send_c_get(_wanted(study_uid), _GET)
+        yield from _followed(peer, advancing(association, peer, responses))
     finally:
         association.release()
 
@@ -126,7 +128,7 @@ def _wanted(study_uid: str) -> Dataset:
     return identifier
 
 
-def _followed(peer: Peer, responses: Iterator[tuple[Dataset, Dataset | None]]) -> Iterator[Progress]:
+def _followed(peer: Peer, responses: Responses) -> Iterator[Progress]:
     status = Dataset()
     for status, _ in responses:
         yield Progress(

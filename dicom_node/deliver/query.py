@@ -11,7 +11,7 @@ from pynetdicom import build_context
 from pynetdicom.association import Association
 
 from dicom_node.config import Config, Peer
-from dicom_node.deliver.calling import NothingAcceptedError, associate
+from dicom_node.deliver.calling import NoAssociationError, NothingAcceptedError, advancing, associate
 
 STUDY_ROOT_FIND = "1.2.840.10008.5.1.4.1.2.2.1"
 _KEYS = ["StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID"]
@@ -29,7 +29,7 @@ def find_objects(config: Config, peer: Peer, paths: Sequence[Path]) -> Mapping[P
     except NothingAcceptedError:  # it is there all the same: nothing else is to wait for it
         return dict.fromkeys(paths)
     try:
-        return {path: is_found(association, path) for path in paths}
+        return {path: is_found(association, peer, path) for path in paths}
     finally:
         association.release()
 
@@ -38,7 +38,7 @@ def count_series(config: Config, peer: Peer, study_uid: str, series_uid: str) ->
     """Return how many instances a peer says that a series has, 0 where it does not say.
 
     Raises:
-        NoAssociationError: there was no association to ask over.
+        NoAssociationError: there was no association to ask over, or no end of the answer.
     """
     identifier = Dataset()
     identifier.QueryRetrieveLevel = "SERIES"
@@ -46,7 +46,8 @@ def count_series(config: Config, peer: Peer, study_uid: str, series_uid: str) ->
     identifier.NumberOfSeriesRelatedInstances = None
     association = associate(config, peer, [build_context(STUDY_ROOT_FIND)])
     try:
-        matches = [match for _, match in association.send_c_find(identifier, STUDY_ROOT_FIND) if match is not None]
+        responses = advancing(association, peer, association.send_c_find(identifier, STUDY_ROOT_FIND))
+        matches = [match for _, match in responses if match is not None]
     finally:
         association.release()
     return max((int(match.get("NumberOfSeriesRelatedInstances") or 0) for match in matches), default=0)
@@ -63,7 +64,7 @@ def read_keys(path: Path) -> Dataset | None:
     return keys if all(keyword in keys for keyword in _KEYS) else None
 
 
-def is_found(association: Association, path: Path) -> bool | None:
+def is_found(association: Association, peer: Peer, path: Path) -> bool | None:
     """Ask for one file's object over an association; None when the peer does not answer, or the file does not say."""
     identifier = read_keys(path)
     if identifier is None:
@@ -71,8 +72,8 @@ def is_found(association: Association, path: Path) -> bool | None:
     identifier.QueryRetrieveLevel = "IMAGE"
     wanted = identifier.SOPInstanceUID
     try:
-        answers = list(association.send_c_find(identifier, STUDY_ROOT_FIND))
-    except (ValueError, RuntimeError):  # no such context, or the association has ended
+        answers = list(advancing(association, peer, association.send_c_find(identifier, STUDY_ROOT_FIND)))
+    except (ValueError, RuntimeError, NoAssociationError):  # no such context, or the association has ended
         return None
     if any(match is not None and match.get("SOPInstanceUID") == wanted for _, match in answers):
         return True

@@ -152,7 +152,7 @@ def _send_one(association: Association, peer: Peer, one: _Object) -> Sent:
         return Sent(uid, "unreached", None, "the association ended before the object's turn")
     except Exception as error:  # noqa: BLE001 - encoding raises whatever pydicom raises
         return Sent(uid, "park", None, f"the object cannot be encoded for the peer ({type(error).__name__})")
-    return _judged(association, one, response)
+    return _judged(association, peer, one, response)
 
 
 def _plain(path: Path) -> Dataset:
@@ -163,12 +163,12 @@ def _plain(path: Path) -> Dataset:
     return dataset
 
 
-def _judged(association: Association, one: _Object, response: Dataset) -> Sent:
+def _judged(association: Association, peer: Peer, one: _Object, response: Dataset) -> Sent:
     uid = one.sop_instance_uid
     if "Status" not in response:
         return Sent(uid, "retry", None, "the peer gave no answer, or ended the association")
     status = int(response.Status)
-    if status == DUPLICATE and is_found(association, one.path):
+    if status == DUPLICATE and is_found(association, peer, one.path):
         return Sent(uid, "stored", status, "the peer had the object already, as a query confirms")
     verdict = judge(status)
     return Sent(uid, verdict.outcome, status, f"0x{status:04X} {verdict.meaning}" if verdict.meaning else "")

@@ -11,9 +11,11 @@ from dicom_node.receive.file_head import file_head
 from dicom_node.receive.header import HEAD, Identity, peek_identity, read_identity
 from dicom_node.receive.incoming import Arrival, Sender
 from dicom_node.receive.services import PROCESSING_FAILURE, SUCCESS, Answered, Receiving, Request, Response
+from dicom_node.receive.sparing import Sparing
 from dicom_node.uids import is_uid
 
 log = logging.getLogger(__name__)
+log.addFilter(Sparing())
 
 OUT_OF_RESOURCES = 0xA700  # PS3.4 Table B.2-1: worth another attempt
 DOES_NOT_MATCH = 0xA900  # PS3.4 Table B.2-1: the object itself is at fault
@@ -78,7 +80,8 @@ def _answer_to(error: Exception, request: Request) -> Response:
     uid = dimse.text(request.command, dimse.AFFECTED_SOP_INSTANCE)
     name = uid if is_uid(uid) else "an object without a valid UID"
     if isinstance(error, ObjectError):
-        log.warning("%s from %r refused: %s", name, request.caller.ae_title, error.problem)
+        names = name, request.caller.ae_title, error.problem
+        log.warning("%s from %r refused: %s", *names, extra={"peer": request.caller.address})
         return Response(DOES_NOT_MATCH, error.problem)
     if isinstance(error, OSError):
         log.error("%s cannot be kept: %s", name, error.strerror)

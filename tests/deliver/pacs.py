@@ -38,6 +38,7 @@ class Pacs:
     answers_queries: bool = True
     received: dict[str, tuple[str, bytes]] = field(default_factory=dict)  # transfer syntax and data set
     reads: threading.Event = field(default_factory=_set)  # it stops reading while this is not set
+    query_s: float = 0.0  # for so long it says that it is not done, whatever it is asked
     associations: int = 0
     asked: int = 0
     series_count: int = 0  # what it says to queries at SERIES level
@@ -70,6 +71,12 @@ class Pacs:
         return status
 
     def on_find(self, event: Event) -> Iterator[tuple[int, Dataset | None]]:
+        until = time.monotonic() + self.query_s
+        while time.monotonic() < until and event.assoc.is_established:
+            time.sleep(0.05)
+            again = Dataset()
+            again.QueryRetrieveLevel = event.identifier.QueryRetrieveLevel
+            yield 0xFF00, again
         if event.identifier.QueryRetrieveLevel == "SERIES":
             match = Dataset()
             match.NumberOfSeriesRelatedInstances = self.series_count

@@ -23,7 +23,7 @@ from pydicom.uid import (
 from pynetdicom.sop_class import _STORAGE_CLASSES
 
 from dicom_node.config import Config
-from dicom_node.deliver import Sent, echo, send
+from dicom_node.deliver import Sent, echo, find_studies, send
 from dicom_node.deliver.outcomes import judge
 from dicom_node.errors import PeerError
 from tests.deliver.pacs import Pacs, archive, our_config, silent_server, unused_port
@@ -171,6 +171,17 @@ def test_a_duplicate_counts_as_stored_only_if_a_query_finds_it(
         sent = list(send(config, pacs.peer(), saved(tmp_path, series(2))))
     assert outcomes(sent) == [outcome, outcome]
     assert pacs.associations == 1
+
+
+def test_a_query_that_would_go_on_for_ever_is_cut(config: Config, tmp_path: Path) -> None:
+    with archive(Pacs(status=lambda _number: 0x0111, query_s=60.0)) as pacs:
+        peer = pacs.peer(timeout_s=0.2)
+        started = time.monotonic()
+        with pytest.raises(PeerError, match="answered for 2 s without an end"):
+            find_studies(config, peer, {"AccessionNumber": "1"})
+        (sent,) = send(config, peer, saved(tmp_path, series(1)))
+        assert time.monotonic() - started < 20
+    assert sent.outcome == "retry"
 
 
 def test_a_peer_that_nobody_runs_is_tried_again(config: Config, tmp_path: Path) -> None:

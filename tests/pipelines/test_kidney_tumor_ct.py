@@ -11,7 +11,7 @@ from dicom_node.pipeline import Measurement, Remark, Segmentation, WeightsError
 from dicom_node.weights_store import Weights
 from pipelines.kidney_tumor_ct import AGREEMENT, ROLES, SEGMENTS, KidneySettings, KidneyTumorCT, voted
 from pipelines.published.kidney import Vote
-from pipelines.volumetry import MEAN_ATTENUATION, VOLUME
+from pipelines.volumetry import LONG_AXIS, MEAN_ATTENUATION, VOLUME, longest_diameter_mm
 from tests.pipelines.support import stack
 
 CT: dict[str, Any] = {"Modality": "CT", "kind": "volume", "plane": "axial", "spacing_mm": 3.0, "extent_mm": 240.0}
@@ -35,8 +35,22 @@ def test_each_side_has_its_kidney_and_its_tumour_with_volume_attenuation_and_agr
     assert numbers[VOLUME, "right kidney"] == pytest.approx(1.8)
     assert numbers[VOLUME, "left kidney tumour"] == pytest.approx(0.024)
     assert numbers[MEAN_ATTENUATION, "left kidney tumour"] == pytest.approx(60)
+    assert numbers[LONG_AXIS, "left kidney tumour"] == pytest.approx(8**0.5)
+    assert (LONG_AXIS, "left kidney") not in numbers
     assert numbers[AGREEMENT, "left kidney tumour"] == pytest.approx(0.6)
     assert (VOLUME, "right kidney tumour") not in numbers
+
+
+def test_a_diameter_is_of_one_part_in_one_slice_from_edge_to_edge_in_mm() -> None:
+    mask = np.zeros((3, 20, 20), bool)
+    mask[0, 2, 1:4] = True  # one row of three pixels
+    mask[1, 5:9, 5], mask[1, 15:17, 15] = True, True  # one column of four and, apart from it, one of two
+    turn = np.array([[0.0, 1, 0], [0, 0, 1], [1, 0, 0]]) @ np.diag([5.0, 2.0, 0.5])  # mm per slice, row, column
+    affine = np.eye(4)
+    affine[:3, :3] = turn
+    image = Volume(np.zeros(mask.shape, np.float32), affine, "1.3", stack(3))
+    assert longest_diameter_mm(mask, image) == pytest.approx(((4 * 2.0) ** 2 + 0.5**2) ** 0.5)
+    assert longest_diameter_mm(mask & False, image) == 0
 
 
 def test_sides_are_segments_of_their_own_with_laterality() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from dicom_node.receive.sparing import Sparing
 from tests.receive.node import running
-from tests.support.malformed import attack
+from tests.support.malformed import attack, stored
 
 
 def test_a_peer_that_breaks_the_rules_again_and_again_is_named_a_few_times(
@@ -20,6 +20,17 @@ def test_a_peer_that_breaks_the_rules_again_and_again_is_named_a_few_times(
             attack(site.receiver.port, [b"GET / HTTP/1.1"], patience_s=5.0, address="127.0.0.77")
     lines = [one for one in caplog.records if one.name == "dicom_node.receive.connection"]
     assert 1 <= len(lines) <= 10
+
+
+def test_a_peer_whose_objects_are_refused_again_and_again_is_named_a_few_times(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with running(tmp_path) as site:
+        for number in range(30):
+            attack(site.receiver.port, stored(b"no data set", f"1.2.3.{number}"), patience_s=5.0, address="127.0.0.78")
+    lines = [one for one in caplog.records if one.name == "dicom_node.receive.storing"]
+    assert 1 <= len(lines) <= 10
+    assert all("refused" in one.getMessage() for one in lines)
 
 
 def _lines(caplog: pytest.LogCaptureFixture) -> list[str]:
