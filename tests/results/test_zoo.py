@@ -40,7 +40,12 @@ RIGHT = {
     "multi-frame": "dcmqi/data_segmentations_23x38x3_multiframe_mf.dcm",
     "multi-frame of an even width": "dcmqi/data_segmentations_24x38x3_multiframe_mf.dcm",
     "enhanced MR of two contrasts": "qa-enh/In_Philips_IM_0027_fMAP.dcm",
-    "enhanced MR": "qa-enh/In_Siemens_XA10_6_1.dcm",
+    **{f"enhanced MR {number}": f"qa-enh/In_Siemens_XA10_6_{number}.dcm" for number in (1, 2, 3, 4)},
+    "JPEG 2000 of another scanner's second series": "cornerstone/testImages_CT2_J2KR",
+    "implicit little endian of another scanner": "cornerstone/testImages_CTImage.dcm",
+    "slices of an even width": "dcmqi/data_segmentations_24x38x3_image_*.dcm",
+    "one slice of CT": "highdicom/data_test_files_ct_image.dcm",
+    "one slice of MR": "dcmqi/data_paramaps_pm_example_slice.dcm",
 }
 REFUSED = {
     "JPEG of full progression": (SYNTAX.format("JPEGProcess10_12"), "'JPEG Full Progression.*' is not supported"),
@@ -51,7 +56,14 @@ REFUSED = {
     "ultrasound in colour": ("cornerstone/testImages_US_YBR_FULL_422_EVRLE.dcm", "its pixels are in colour"),
     "a slide": ("highdicom/data_test_files_sm_image.dcm", "no usable Image Position"),
     "a slide in grey": ("highdicom/data_test_files_sm_image_grayscale.dcm", "no usable Image Position"),
+    "a slide in JPEG-LS": ("highdicom/data_test_files_sm_image_jpegls.dcm", "no usable Image Position"),
 }
+NO_IMAGES = (
+    *("dcmqi/data_segmentations_liver.dcm", "dcmqi/data_segmentations_sparse_labelmap_ppv5.dcm"),
+    *("dcmqi/data_sr_example_rwvm.dcm", "dcmqi/data_sr_example_sr.dcm", "cornerstone/testImages_no_pixel_data.dcm"),
+    *("highdicom/data_test_files_seg_image_ct_true_fractional.dcm", "highdicom/data_test_files_sr_document.dcm"),
+    *("highdicom/data_test_files_seg_image_sm_control_labelmap.dcm", "highdicom/data_test_files_sm_annotations.dcm"),
+)
 
 
 def stacks(pattern: str, folder: Path) -> tuple[Stack, ...]:
@@ -116,3 +128,9 @@ def test_what_cannot_be_read_right_is_refused_by_name(which: str, tmp_path: Path
     with pytest.raises(DicomNodeError, match=reason) as caught:
         read_volume(stack)
     assert str(caught.value).startswith(stack.frames[0].sop_instance_uid)
+
+
+@pytest.mark.parametrize("pattern", NO_IMAGES)
+def test_what_is_no_image_is_told_from_images(pattern: str, tmp_path: Path) -> None:
+    (stack,) = stacks(pattern, tmp_path)
+    assert stack.text("kind") == "non-image"
