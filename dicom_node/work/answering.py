@@ -36,14 +36,8 @@ class Answering:
 
     def failed(self, peer: str, transaction_uid: str, error: str) -> None:
         """Try again later, as long as the peer's `give_up_after_h`."""
-        settings = self._config.peers[peer]
         with self._catalog.write() as session:
-            row = session.get_one(CommitmentRequest, (peer, transaction_uid))
-            row.attempt += 1
-            row.next_at = time.time() + delay_s(settings, row.attempt, transaction_uid)
-            if time.time() - row.first_at > settings.give_up_after_h * 3600:
-                note(session, transaction_uid, f"{peer} was not told what is kept: {error}")
-                session.delete(row)
+            put_off(session, self._config, session.get_one(CommitmentRequest, (peer, transaction_uid)), error)
 
     def _answer(self, peer: str, transaction_uid: str) -> None:
         with self._catalog.read() as session:
@@ -77,6 +71,16 @@ class Answering:
             elif instance.sop_class_uid != sop_class:
                 failures[uid] = _CLASS_CONFLICT
         return failures
+
+
+def put_off(session: Session, config: Config, row: CommitmentRequest, error: str) -> None:
+    """Answer a request later, as long as the peer's `give_up_after_h`."""
+    settings = config.peers[row.peer]
+    row.attempt += 1
+    row.next_at = time.time() + delay_s(settings, row.attempt, row.transaction_uid)
+    if time.time() - row.first_at > settings.give_up_after_h * 3600:
+        note(session, row.transaction_uid, f"{row.peer} was not told what is kept: {error}")
+        session.delete(row)
 
 
 def take_request(session: Session, request: Message) -> None:

@@ -9,7 +9,7 @@ from pydicom import dcmread
 from sqlalchemy import ColumnElement, exists, select
 from sqlalchemy.orm import Session
 
-from dicom_node.catalog import Catalog, Instance, OpenAssociation, Series
+from dicom_node.catalog import Catalog, Instance, OpenAssociation, Series, Study
 from dicom_node.config import Config
 from dicom_node.deliver import count_series
 from dicom_node.errors import PeerError
@@ -17,6 +17,7 @@ from dicom_node.work.durable import Step
 from dicom_node.work.ending import note
 from dicom_node.work.wanted import ASK_QUEUE, Wanted
 
+_HELD_OPEN_S = 3600.0
 _SAYS = ("NumberOfSeriesRelatedInstances", "ImagesInAcquisition")
 
 
@@ -63,8 +64,19 @@ class Counting:
 
 def is_quiet(config: Config, now: float) -> ColumnElement[bool]:
     """Say of a series whether it has been silent long enough, over all callers, to be looked at for the first time."""
-    silent = Series.last_at < now - config.storage.series_quiet_s
-    return silent & ~exists().where(OpenAssociation.study_uid == Series.study_uid)
+    return (Series.last_at < now - config.storage.series_quiet_s) & ~is_open(now)
+
+
+def is_open(now: float) -> ColumnElement[bool]:
+    """Say of a series whether an association that sent to its study still may send more.
+
+    Not for longer than an hour after the study's last object: the association may be one of a machine that is gone.
+    """
+    return exists().where(
+        OpenAssociation.study_uid == Series.study_uid,
+        Study.uid == Series.study_uid,
+        Study.last_at > now - _HELD_OPEN_S,
+    )
 
 
 def is_complete(config: Config, now: float) -> ColumnElement[bool]:

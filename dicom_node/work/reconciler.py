@@ -7,13 +7,12 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
-from sqlalchemy import ColumnElement, exists, or_, select
-from sqlalchemy.orm import InstrumentedAttribute, Session, defer
+from sqlalchemy import or_, select
+from sqlalchemy.orm import Session, defer
 
 from dicom_node.catalog import (
     Catalog,
     CommitmentRequest,
-    OpenAssociation,
     Run,
     Series,
     Stack,
@@ -22,9 +21,9 @@ from dicom_node.catalog import (
 from dicom_node.config import Config, Route
 from dicom_node.images import Stack as Content
 from dicom_node.routing import Candidate, Decision, Given, by_phase, decide, pick_best
-from dicom_node.work.answering import forget_strangers, questions
+from dicom_node.work.answering import forget_strangers, put_off, questions
 from dicom_node.work.clock import set_right
-from dicom_node.work.counting import is_complete, is_quiet, uncounted
+from dicom_node.work.counting import is_complete, is_open, is_quiet, uncounted
 from dicom_node.work.delivering import unsent_deliveries
 from dicom_node.work.durable import Durable
 from dicom_node.work.judging import carry_out
@@ -99,7 +98,9 @@ class Reconciler:
         elif job.kind == "encode":
             session.get_one(Run, job.args[0]).attempt += 1
         elif job.kind == "answer":
-            session.get_one(CommitmentRequest, job.args).attempt += 1
+            put_off(
+                session, self._config, session.get_one(CommitmentRequest, job.args), "the process that answered died"
+            )
         else:
             session.get_one(Stack, job.args[0]).attempt += 1
         return False
@@ -122,7 +123,7 @@ class Reconciler:
             Series.arrived > Series.settled,
             Series.split == Series.generation,
             first | late,
-            ~_is_open(Series.study_uid),
+            ~is_open(now),
         )
         for series in session.scalars(query).all():
             series.opened_at = series.opened_at or now
@@ -151,7 +152,7 @@ class Reconciler:
     def _is_quiet(self, session: Session, study_uid: str, now: float) -> bool:
         since = now - self._config.storage.study_quiet_s
         unsplit = or_(Series.last_at > since, Series.arrived > Series.settled, Series.split < Series.generation)
-        busy = select(Series.uid).where(Series.study_uid == study_uid, or_(unsplit, _is_open(Series.study_uid)))
+        busy = select(Series.uid).where(Series.study_uid == study_uid, or_(unsplit, is_open(now)))
         unjudged = select(Stack.id).where(Stack.study_uid == study_uid, Stack.state == StackState.NEW)
         return session.scalars(busy).first() is None and session.scalars(unjudged).first() is None
 
@@ -182,7 +183,3 @@ def _others(route: Route, stacks: Iterable[Stack], decisions: Mapping[str, Decis
         if any(checked.route == route.name and checked.runs for checked in decisions[stack.id].routes)
     ]
     return {key: why for group in by_phase(candidates) for key, why in pick_best(route, group)[1].items()}
-
-
-def _is_open(study_uid: InstrumentedAttribute[str]) -> ColumnElement[bool]:
-    return exists().where(OpenAssociation.study_uid == study_uid)

@@ -16,7 +16,6 @@ from dicom_node.catalog import (
     Delivery,
     DeliveryState,
     Instance,
-    OpenAssociation,
     Result,
     Run,
     Series,
@@ -24,6 +23,7 @@ from dicom_node.catalog import (
     StackState,
 )
 from dicom_node.config import Config
+from dicom_node.work.counting import is_open
 from dicom_node.work.ending import note
 
 _DAY_S = 24 * 3600.0
@@ -60,7 +60,7 @@ class Retention:
             Series.generation > 0,
             Series.arrived <= Series.settled,
             Series.split == Series.generation,
-            ~exists().where(OpenAssociation.study_uid == Series.study_uid),
+            ~is_open(time.time()),
             ~exists().where(Stack.series_uid == Series.uid, Stack.state.not_in(_FINISHED)),
             ~exists()
             .where(Delivery.result_uid == Result.uid, Result.run_id == Run.id, Run.stack_id == Stack.id)

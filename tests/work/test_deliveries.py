@@ -78,7 +78,7 @@ def test_a_stored_object_whose_commitment_is_open_is_not_delivered_yet(tmp_path:
 
 def test_a_peer_that_never_answers_is_asked_anew_and_then_queried(tmp_path: Path) -> None:
     with archive(Pacs(commits="never")) as pacs:
-        house = furnished(tmp_path, pacs.port, commitment="required", commit_timeout_h=1e-6, timeout_s=0.5)
+        house = furnished(tmp_path, pacs.port, commitment="required", commit_timeout_h=1e-6, timeout_s=1.5)
         ended(house, StackState.DELIVERED)
     assert len(set(pacs.transactions)) == 2
     assert house.rows(Delivery)[0].reason == "a query finds it"
@@ -86,7 +86,7 @@ def test_a_peer_that_never_answers_is_asked_anew_and_then_queried(tmp_path: Path
 
 def test_a_peer_that_takes_no_queries_is_asked_again_for_reports_that_were_lost(tmp_path: Path) -> None:
     with archive(Pacs(commits="same association", unanswered=3, answers_queries=False)) as pacs:
-        house = furnished(tmp_path, pacs.port, commitment="required", commit_timeout_h=1e-6, timeout_s=0.5)
+        house = furnished(tmp_path, pacs.port, commitment="required", commit_timeout_h=1e-6, timeout_s=1.5)
         ended(house, StackState.DELIVERED)
     assert len(set(pacs.transactions)) == 4
     assert house.rows(PeerState)[0].failures == 0, "a peer that answers is not away"

@@ -14,6 +14,8 @@ from dicom_node.catalog import (
     CommitmentRequest,
     Delivery,
     DeliveryState,
+    Event,
+    OpenAssociation,
     Result,
     Run,
     RunState,
@@ -223,6 +225,28 @@ def test_a_question_of_a_peer_that_is_no_longer_configured_is_forgotten(tmp_path
     )
     house.settle(ticks=1)
     assert not house.rows(CommitmentRequest)
+
+
+def test_a_question_under_whose_answer_the_process_dies_each_time_is_given_up(tmp_path: Path) -> None:
+    house = furnished(tmp_path, unused_port(), f"{QUICK}\ngive_up_after_h = 0.0001")
+    now = time.time()
+    question = CommitmentRequest(peer="pacs", transaction_uid="1.2.3", objects={}, attempt=0, first_at=now, next_at=now)
+    change(house, question)
+    house.queue.lost = True
+    deadline = time.monotonic() + 20
+    while house.rows(CommitmentRequest):
+        assert time.monotonic() < deadline
+        house.settle(ticks=1)
+    assert [one.text for one in house.rows(Event)] == ["pacs was not told what is kept: the process that answered died"]
+
+
+def test_an_association_of_a_machine_that_is_gone_keeps_a_study_open_for_an_hour(tmp_path: Path) -> None:
+    house = furnished(tmp_path, None)
+    house.put(ct_slice("1.2.1", "1.2.1.1"), age_s=1800)
+    house.put(ct_slice("1.2.2", "1.2.2.1"), age_s=3700)
+    for study_uid in ("1.2.1", "1.2.2"):
+        change(house, OpenAssociation(id="retired.1", study_uid=study_uid))
+    assert {stack.study_uid for stack in house.settle(ticks=4)} == {"1.2.2"}
 
 
 @pytest.mark.parametrize("commitment", ["c-find", "required"])
