@@ -24,6 +24,8 @@ _T = TypeVar("_T")
 
 _BATCH = 128  # objects in one transaction
 _LOOK_S = 0.1  # how often the folder is looked at while nothing comes
+_PAUSE_S = 0.1  # without an arrival, after which a push has paused
+_PUSH_AT_MOST_S = 2.0  # for which a push has the processors and the disk to itself
 _END_S = 0.25  # how often open associations are asked whether they still live
 _TAKE_OVER_S = 2.0  # how often it is searched for what dead associations left
 _RETRY_S = 0.1  # before the second attempt at a database or disk that is away; doubles
@@ -78,7 +80,7 @@ class Registrar:
             self._lasting(partial(rows.keep_associations, self._catalog, self._name, self._open))
             self._scan()
             while not self._stopping.is_set():
-                if self._turn() < _BATCH:
+                if self._is_under_way(self._lasting(self._waiting.arrived)) or self._turn() < _BATCH:
                     self._stopping.wait(_LOOK_S)
             self._turn()
         except _StoppingError:
@@ -93,6 +95,13 @@ class Registrar:
             if self._stopping.is_set():
                 return
             self._turn()
+
+    def _is_under_way(self, arrived: Sequence[Arrived]) -> bool:
+        """Say whether to leave a push alone: its objects came just now, and none of them has waited for long."""
+        if not arrived:
+            return False
+        now = time.time()  # which may have been set back since
+        return now - arrived[-1].at < _PAUSE_S and 0 <= now - arrived[0].at < _PUSH_AT_MOST_S
 
     def _turn(self) -> int:
         """Register what is there and see which associations have ended; return how many objects there were."""

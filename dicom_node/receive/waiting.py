@@ -23,6 +23,7 @@ class Arrived:
 
     path: Path
     association: str  # that brought it, "" where its name does not say
+    at: float = 0.0  # seconds of the clock, 0 where its name does not say
 
 
 class Waiting:
@@ -36,7 +37,7 @@ class Waiting:
     def arrived(self) -> list[Arrived]:
         """Return the objects that are safe, oldest first."""
         names = sorted(name for name in os.listdir(self._folder) if name.endswith(WHOLE))  # noqa: PTH208 - names only
-        return [Arrived(self._folder / name, _association(name)) for name in names]
+        return [Arrived(self._folder / name, _association(name), _time(name)) for name in names]
 
     def is_open(self, association: str) -> bool:
         """Say whether an association lives; all that it sent before it ended is among `arrived`."""
@@ -74,3 +75,10 @@ class Waiting:
 
 def _association(name: str) -> str:
     return [*name.split("."), ""][1]
+
+
+def _time(name: str) -> float:
+    try:
+        return int(name.partition(".")[0], 16) / 1e9
+    except ValueError:
+        return 0.0

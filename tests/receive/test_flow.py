@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
@@ -11,7 +12,7 @@ from pathlib import Path
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian
 from sqlalchemy import text
 
-from dicom_node.catalog import OpenAssociation
+from dicom_node.catalog import Instance, OpenAssociation
 from dicom_node.config import Config
 from dicom_node.processes import start as start_process
 from dicom_node.receive.receiver import Receiver
@@ -61,6 +62,18 @@ def test_senders_are_told_to_come_later_while_too_much_waits_for_rows(tmp_path: 
     assert _rejection(receiver.port) == (TRANSIENT, BY_PRESENTATION, CONGESTED)
     receiver.stop()
     assert statuses == [0, 0, 0]
+
+
+def test_a_push_without_a_pause_gets_its_rows_while_it_goes_on(site: Site) -> None:
+    images = series(400)
+    with site.association(CT) as association:
+        for sent, one in enumerate(images, 1):  # noqa: B007 - looked at below
+            assert association.send_c_store(one).Status == 0x0000
+            time.sleep(0.02)
+            if site.count(Instance):
+                break
+    assert sent < len(images)
+    assert len(site.registered(sent)) == sent
 
 
 def test_rows_that_a_lost_write_ahead_log_took_are_made_again(tmp_path: Path) -> None:

@@ -147,7 +147,7 @@ def test_an_object_that_cannot_be_read_refuses_its_series_by_name(house: House) 
 
 
 def test_a_series_is_left_alone_while_an_association_to_its_study_is_open(house: House) -> None:
-    house.put(radiograph("1.2.1", "1.2.1.1"))
+    house.put(radiograph("1.2.1", "1.2.1.1"), age_s=1800)
     with house.catalog.write() as session:
         session.add(OpenAssociation(id="a", study_uid="1.2.1"))
     assert house.settle() == []
