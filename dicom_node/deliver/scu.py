@@ -31,6 +31,8 @@ _CONTEXTS_AT_MOST = 128  # in one association (PS3.8 9.3.2.2: odd numbers of one
 _CONVERTIBLE = (ExplicitVRLittleEndian, ImplicitVRLittleEndian, DeflatedExplicitVRLittleEndian)
 _DECODABLE = (RLELossless, JPEGLSLossless, JPEG2000Lossless)  # what results are compressed in; nothing is lost
 _FALLBACKS = (ExplicitVRLittleEndian, ImplicitVRLittleEndian)
+_NO_ANSWER = "the peer gave no answer, or ended the association"
+_ENDED = "the association ended before the object's turn"
 _SLOWEST_BYTES_PER_S = 1_000_000  # of a line that still counts as alive
 
 
@@ -130,9 +132,14 @@ def _send_group(config: Config, peer: Peer, group: Sequence[_Object]) -> Iterato
         for one in group:
             yield Sent(one.sop_instance_uid, error.outcome, None, str(error))
         return
+    is_over = False  # pynetdicom's own word for it comes a moment later
     try:
         for one in group:
-            yield _send_one(association, peer, one)
+            sent = (
+                Sent(one.sop_instance_uid, "unreached", None, _ENDED) if is_over else _send_one(association, peer, one)
+            )
+            is_over = is_over or sent.reason == _NO_ANSWER
+            yield sent
     finally:
         association.release()
 
@@ -141,7 +148,7 @@ def _send_one(association: Association, peer: Peer, one: _Object) -> Sent:
     uid = one.sop_instance_uid
     accepted = {(str(cx.abstract_syntax), str(cx.transfer_syntax[0])) for cx in association.accepted_contexts}
     if not association.is_established:
-        return Sent(uid, "unreached", None, "the association ended before the object's turn")
+        return Sent(uid, "unreached", None, _ENDED)
     if accepted.isdisjoint(one.contexts):
         return Sent(uid, "park", None, "the peer accepts no such object, or not its transfer syntax")
     is_direct = one.contexts[0] in accepted
@@ -149,7 +156,7 @@ def _send_one(association: Association, peer: Peer, one: _Object) -> Sent:
     try:
         response = association.send_c_store(one.path if is_direct else _plain(one.path))
     except RuntimeError:
-        return Sent(uid, "unreached", None, "the association ended before the object's turn")
+        return Sent(uid, "unreached", None, _ENDED)
     except Exception as error:  # noqa: BLE001 - encoding raises whatever pydicom raises
         return Sent(uid, "park", None, f"the object cannot be encoded for the peer ({type(error).__name__})")
     return _judged(association, peer, one, response)
@@ -166,7 +173,7 @@ def _plain(path: Path) -> Dataset:
 def _judged(association: Association, peer: Peer, one: _Object, response: Dataset) -> Sent:
     uid = one.sop_instance_uid
     if "Status" not in response:
-        return Sent(uid, "retry", None, "the peer gave no answer, or ended the association")
+        return Sent(uid, "retry", None, _NO_ANSWER)
     status = int(response.Status)
     if status == DUPLICATE and is_found(association, peer, one.path):
         return Sent(uid, "stored", status, "the peer had the object already, as a query confirms")

@@ -189,9 +189,9 @@ def test_a_peer_that_hangs_up_over_an_object_is_left_alone_for_a_while(tmp_path:
     with archive(Pacs(aborts_at=set(range(1, 100)))) as pacs:
         house = owing(tmp_path, pacs.port, "retry_s = 600\nretry_max_s = 600")
         second = ct_slice("1.2.1", "1.2.1.1", 2)
+        run = house.rows(Run)[0].id
         with house.catalog.write() as session:
             uid, now = str(second.SOPInstanceUID), time.time()
-            run = house.rows(Run)[0].id
             path = f"runs/{uid}.dcm"
             (house.config.storage_folder / path).write_bytes(encoded(second))
             session.add(
