@@ -83,7 +83,7 @@ def associate(
         raise NoAssociationError(peer, f"cannot be found ({error.strerror}): check its host") from error
     if not association.is_established:
         raise _why_not(config, peer, association)
-    _keep_answers(association)
+    keep_answers(association)
     return association
 
 
@@ -105,7 +105,7 @@ def advancing(association: Association, peer: Peer, responses: Responses) -> Res
         yield status, match
 
 
-def _keep_answers(association: Association) -> None:
+def keep_answers(association: Association) -> None:
     """Give an answer back to the call that waits for it where pynetdicom's own thread has taken it.
 
     That thread is asked to pause before each request, but may still be on its way to look for a message; it would drop

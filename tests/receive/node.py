@@ -19,6 +19,7 @@ from sqlalchemy import func, select
 
 from dicom_node.catalog import Base, Catalog, Instance
 from dicom_node.config import Config
+from dicom_node.deliver.calling import keep_answers
 from dicom_node.receive.receiver import Receiver
 from dicom_node.receive.registrar import Registrar
 
@@ -79,6 +80,7 @@ def associated(port: int, contexts: Contexts, calling: str = "SCANNER", called: 
     requested = [build_context(*context) for context in contexts]
     handlers: list[EventHandlerType] = [(evt.EVT_CONN_OPEN, _send_at_once)]
     association = entity.associate("127.0.0.1", port, requested, ae_title=called, evt_handlers=handlers)
+    keep_answers(association)
     try:
         yield association
     finally:
