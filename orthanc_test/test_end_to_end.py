@@ -6,7 +6,6 @@ import datetime as dt
 import shutil
 import signal
 import subprocess
-import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from io import BytesIO
@@ -211,11 +210,12 @@ def test_what_was_acknowledged_survives_a_killed_receiver(start: Start, tmp_path
     node = start()
     images = series(200)
     paths = _written(images, tmp_path / "sent")
-    killer = threading.Thread(target=_kill_receiver_amid, args=(node,))
-    killer.start()
-    first = list(send(node.config, node.peer, paths))
-    acknowledged = {sent.sop_instance_uid for sent in first if sent.outcome == "stored"}
-    killer.join()
+    acknowledged = set()
+    for number, sent in enumerate(send(node.config, node.peer, paths)):
+        if number == 20:
+            node.kill("receiver")
+        if sent.outcome == "stored":
+            acknowledged.add(sent.sop_instance_uid)
     assert 0 < len(acknowledged) < 200
     node.wait(lambda: node.times_up("receiver") == 2, 60, "the receiver to come back")
     node.wait(lambda: node.instances() >= acknowledged, 60, "what was acknowledged")
@@ -223,11 +223,6 @@ def test_what_was_acknowledged_survives_a_killed_receiver(start: Start, tmp_path
     stacks = node.settle(200)
     assert {stack.state for stack in stacks} <= ENDS
     assert max(len(stack.content["frames"]) for stack in stacks) == 200
-
-
-def _kill_receiver_amid(node: RunningNode) -> None:
-    node.wait(lambda: node.count() > 20, 60, "images")
-    node.kill("receiver")
 
 
 def test_a_worker_killed_during_inference_gives_each_result_once(
