@@ -98,9 +98,8 @@ class Reconciler:
         elif job.kind == "encode":
             session.get_one(Run, job.args[0]).attempt += 1
         elif job.kind == "answer":
-            put_off(
-                session, self._config, session.get_one(CommitmentRequest, job.args), "the process that answered died"
-            )
+            question = session.get_one(CommitmentRequest, job.args)
+            put_off(session, self._config, question, "the process that answered died")
         else:
             session.get_one(Stack, job.args[0]).attempt += 1
         return False

@@ -2,8 +2,9 @@
 
 NAME is a pipeline, or lr_mark_cxr_drawn: radiographs with one drawn mark each. The folder then holds copies of the
 images, the truth beside them, and index.csv with patient and part; what may be trained on by its licence is in the
-parts train and validation, all else in test. With it, `dicom-node train NAME --data DIR` makes starter weights again
-and `dicom-node evaluate NAME --data DIR --part test` repeats their figures.
+parts train and validation, all else in test. With it, `dicom-node train NAME --data DIR` makes starter weights anew
+and `dicom-node evaluate NAME --data DIR --part test` repeats their figures. Those of lr_mark_cxr saw twenty times
+as many crops as its task's settings give, as their card says.
 """
 
 from __future__ import annotations
