@@ -2,7 +2,8 @@
 
 The published program returns six separate masks and combines none. Ours votes over the five second-stage networks,
 nested: a voxel belongs to the organ where at least three of five see kidney or tumour, and there it is tumour where at
-least three of five see tumour. Sides are told by the plane midway between both kidneys of the first stage.
+least three of five see tumour. Sides are told by the plane midway between both kidneys that the vote gives, found from
+the plane midway between those of the first stage.
 """
 
 from __future__ import annotations
@@ -110,12 +111,32 @@ def agreement(labels: Labels, masks: Sequence[Labels]) -> dict[int, float]:
 
 
 def with_sides(labels: Labels, kidneys: Labels) -> Labels:
-    """(z, y, x) labels 1 kidney, 2 tumour -> the four labels, by the first stage's 1 right, 2 left."""
-    means = {side: float(x.mean()) for side in (1, 2) if (x := np.nonzero(kidneys == side)[2]).size}
-    middle = {1: np.inf, 2: -np.inf}[next(iter(means))] if len(means) == 1 else sum(means.values()) / 2
-    left = np.arange(labels.shape[2]) > middle if means else np.arange(labels.shape[2]) >= labels.shape[2] / 2
+    """(z, y, x) labels 1 kidney, 2 tumour -> the four labels, from the first stage's 1 right, 2 left."""
+    columns = np.arange(labels.shape[2])
+    left = columns > _between(np.stack([(kidneys == side).sum(axis=(0, 1)) for side in (1, 2)]))
+    organ = (labels == 1).sum(axis=(0, 1))
+    for _ in columns:  # each turn moves the plane on towards the middle between the kidneys that it parts
+        parted = np.stack([np.where(left, 0, organ), np.where(left, organ, 0)])
+        moved = columns > _between(parted) if parted.any(axis=1).all() else left
+        if np.array_equal(moved, left):
+            break
+        left = moved
     sides = np.where(labels == 1, RIGHT_KIDNEY, RIGHT_TUMOUR).astype(np.uint8) + left.astype(np.uint8)
     return np.where(labels > 0, sides, 0).astype(np.uint8)
+
+
+def _between(counts: NDArray[np.int64]) -> float:
+    """Return the column midway between a right and a left organ, given as voxels per column, (2, x).
+
+    Where there is one only, everything is on its side; where there is none, the volume's middle parts the sides.
+    """
+    columns = np.arange(counts.shape[1])
+    right, left = (float((one * columns).sum() / one.sum()) if one.any() else None for one in counts)
+    if right is None and left is None:
+        return (counts.shape[1] - 1) / 2
+    if right is None or left is None:
+        return np.inf if left is None else -np.inf
+    return float(right + left) / 2
 
 
 def cascade(networks: Mapping[str, Network], tell: Tell) -> Model:

@@ -82,6 +82,21 @@ def test_right_and_left_are_told_by_the_first_stage() -> None:
     assert kidney.with_sides(labels, kidneys).tolist() == [[[0, 1, 3, 0, 0, 4, 2, 0]]]
 
 
+def test_a_tumour_is_on_the_side_of_the_nearer_kidney_of_the_vote() -> None:
+    kidneys = np.zeros((1, 1, 12), np.uint8)
+    kidneys[..., 1], kidneys[..., 11] = 1, 2  # midway between these, 6, the tumour of the left kidney would be right
+    labels = np.array([[[1, 1, 0, 0, 0, 2, 0, 1, 1, 0, 0, 0]]], np.uint8)
+    assert kidney.with_sides(labels, kidneys).tolist() == [[[1, 1, 0, 0, 0, 4, 0, 2, 2, 0, 0, 0]]]
+
+
+@pytest.mark.parametrize(("side", "label"), [(1, 1), (2, 2)])
+def test_where_the_first_stage_sees_one_kidney_everything_is_on_its_side(side: int, label: int) -> None:
+    kidneys = np.zeros((1, 1, 6), np.uint8)
+    kidneys[..., 2] = side
+    labels = np.array([[[1, 0, 2, 0, 0, 1]]], np.uint8)
+    assert kidney.with_sides(labels, kidneys).tolist() == [[[label, 0, label + 2, 0, 0, label]]]
+
+
 def test_the_cascade_is_one_model() -> None:
     kept, image = Kept(), body((40, 90, 200), (20, 45, 60), (20, 45, 140))
     kidney.cascade({mode: stand_in(mode) for mode in MODES}, kept)(image)
