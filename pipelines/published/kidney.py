@@ -131,12 +131,12 @@ def _between(counts: NDArray[np.int64]) -> float:
     Where there is one only, everything is on its side; where there is none, the volume's middle parts the sides.
     """
     columns = np.arange(counts.shape[1])
-    right, left = (float((one * columns).sum() / one.sum()) if one.any() else None for one in counts)
-    if right is None and left is None:
-        return (counts.shape[1] - 1) / 2
-    if right is None or left is None:
-        return np.inf if left is None else -np.inf
-    return float(right + left) / 2
+    right, left = (bool(one.any()) for one in counts)
+    if right and left:
+        return float(np.mean([np.average(columns, weights=one) for one in counts]))
+    if right or left:
+        return np.inf if right else -np.inf
+    return float(counts.shape[1] - 1) / 2
 
 
 def cascade(networks: Mapping[str, Network], tell: Tell) -> Model:
