@@ -2,8 +2,8 @@
 
 The published program returns six separate masks and combines none. Ours votes over the five second-stage networks,
 nested: a voxel belongs to the organ where at least three of five see kidney or tumour, and there it is tumour where at
-least three of five see tumour. Sides are told by the plane midway between both kidneys that the vote gives, found from
-the plane midway between those of the first stage.
+least three of five see tumour. Sides are told by the plane midway between the vote's two kidneys, found from that
+midway between those of the first stage; where there are no two kidneys, by the volume's middle.
 """
 
 from __future__ import annotations
@@ -112,31 +112,30 @@ def agreement(labels: Labels, masks: Sequence[Labels]) -> dict[int, float]:
 
 def with_sides(labels: Labels, kidneys: Labels) -> Labels:
     """(z, y, x) labels 1 kidney, 2 tumour -> the four labels, from the first stage's 1 right, 2 left."""
-    columns = np.arange(labels.shape[2])
-    left = columns > _between(np.stack([(kidneys == side).sum(axis=(0, 1)) for side in (1, 2)]))
-    organ = (labels == 1).sum(axis=(0, 1))
-    for _ in columns:  # each turn moves the plane on towards the middle between the kidneys that it parts
-        parted = np.stack([np.where(left, 0, organ), np.where(left, organ, 0)])
-        moved = columns > _between(parted) if parted.any(axis=1).all() else left
-        if np.array_equal(moved, left):
-            break
-        left = moved
+    left = np.arange(labels.shape[2]) > _plane(labels == 1, [kidneys == 1, kidneys == 2])
     sides = np.where(labels == 1, RIGHT_KIDNEY, RIGHT_TUMOUR).astype(np.uint8) + left.astype(np.uint8)
     return np.where(labels > 0, sides, 0).astype(np.uint8)
 
 
-def _between(counts: NDArray[np.int64]) -> float:
-    """Return the column midway between a right and a left organ, given as voxels per column, (2, x).
+def _plane(organ: NDArray[np.bool_], first: Sequence[NDArray[np.bool_]]) -> float:
+    """Return the column midway between the parts of the organ, (z, y, x), right and left of that column."""
+    columns, voxels = np.arange(organ.shape[2]), organ.sum(axis=(0, 1))
+    middle = (organ.shape[2] - 1) / 2
+    for start in (_between([mask.sum(axis=(0, 1)) for mask in first]), middle):
+        plane = start
+        while plane is not None:  # each turn moves it on; none of two parts ever loses its last voxel
+            moved = _between([voxels * (columns <= plane), voxels * (columns > plane)])
+            if moved is not None and np.array_equal(columns > moved, columns > plane):
+                return moved
+            plane = moved
+    return middle
 
-    Where there is one only, everything is on its side; where there is none, the volume's middle parts the sides.
-    """
-    columns = np.arange(counts.shape[1])
-    right, left = (bool(one.any()) for one in counts)
-    if right and left:
-        return float(np.mean([np.average(columns, weights=one) for one in counts]))
-    if right or left:
-        return np.inf if right else -np.inf
-    return float(counts.shape[1] - 1) / 2
+
+def _between(organs: Sequence[NDArray[np.int64]]) -> float | None:
+    """Return the column midway between two organs' centres, given as voxels per column; None where one is empty."""
+    if not all(one.any() for one in organs):
+        return None
+    return float(np.mean([np.average(np.arange(len(one)), weights=one) for one in organs]))
 
 
 def cascade(networks: Mapping[str, Network], tell: Tell) -> Model:

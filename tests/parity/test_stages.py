@@ -89,12 +89,19 @@ def test_a_tumour_is_on_the_side_of_the_nearer_kidney_of_the_vote() -> None:
     assert kidney.with_sides(labels, kidneys).tolist() == [[[1, 1, 0, 0, 0, 4, 0, 2, 2, 0, 0, 0]]]
 
 
-@pytest.mark.parametrize(("side", "label"), [(1, 1), (2, 2)])
-def test_where_the_first_stage_sees_one_kidney_everything_is_on_its_side(side: int, label: int) -> None:
-    kidneys = np.zeros((1, 1, 6), np.uint8)
-    kidneys[..., 2] = side
-    labels = np.array([[[1, 0, 2, 0, 0, 1]]], np.uint8)
-    assert kidney.with_sides(labels, kidneys).tolist() == [[[label, 0, label + 2, 0, 0, label]]]
+@pytest.mark.parametrize("seen", [[], [0], [0, 1]], ids=["none", "one", "both on one side"])
+def test_a_kidney_that_the_first_stage_misses_is_on_its_own_side_of_the_volume(seen: list[int]) -> None:
+    kidneys = np.zeros((1, 1, 10), np.uint8)
+    kidneys[..., seen] = [1, 2][: len(seen)]
+    labels = np.array([[[1, 1, 0, 0, 0, 0, 1, 0, 0, 2]]], np.uint8)
+    assert kidney.with_sides(labels, kidneys).tolist() == [[[1, 1, 0, 0, 0, 0, 2, 0, 0, 4]]]
+
+
+def test_a_tumour_without_two_kidneys_is_on_its_side_of_the_volumes_middle() -> None:
+    kidneys = np.zeros((1, 1, 10), np.uint8)
+    kidneys[..., 0], kidneys[..., 4] = 1, 2
+    labels = np.array([[[1, 1, 0, 2, 0, 0, 0, 2, 0, 0]]], np.uint8)
+    assert kidney.with_sides(labels, kidneys).tolist() == [[[1, 1, 0, 3, 0, 0, 0, 4, 0, 0]]]
 
 
 def test_the_cascade_is_one_model() -> None:
