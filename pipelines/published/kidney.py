@@ -120,7 +120,7 @@ def with_sides(labels: Labels, kidneys: Labels) -> Labels:
 def _plane(organ: NDArray[np.bool_], first: Sequence[NDArray[np.bool_]]) -> float:
     """Return the column midway between the parts of the organ, (z, y, x), right and left of that column."""
     columns, voxels = np.arange(organ.shape[2]), organ.sum(axis=(0, 1))
-    middle = (organ.shape[2] - 1) / 2
+    middle = float(organ.shape[2] - 1) / 2
     for start in (_between([mask.sum(axis=(0, 1)) for mask in first]), middle):
         plane = start
         while plane is not None:  # each turn moves it on; none of two parts ever loses its last voxel
