@@ -21,6 +21,9 @@ from typing import TypeAlias
 
 from dicom_node.config import Config
 
+_HEAP = {"MALLOC_ARENA_MAX": "2"}
+"""glibc otherwise gives every thread a heap of its own, and what one has freed the others cannot use."""
+
 Target: TypeAlias = Callable[[Config, threading.Event, Callable[[], None]], None]
 """Works until the event is set, and says once that it is ready."""
 
@@ -52,7 +55,7 @@ def start(
             command,
             stdin=subprocess.PIPE,
             pass_fds=[theirs.fileno()],
-            env={**environment, **os.environ, "PYTHONPATH": path},
+            env={**_HEAP, **environment, **os.environ, "PYTHONPATH": path},
         )
     try:
         ours.send(config)
