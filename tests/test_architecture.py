@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 import dataclasses
 import graphlib
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[1]
 GROUND = frozenset(
     {
         *("errors", "config", "pipeline", "uids", "weights_store", "weights_import", "images", "findings", "catalog"),
-        *("imaging", "processes", "commitment"),
+        *("imaging", "content", "processes", "commitment"),
     }
 )  # processes: what a room that is a process of its own does at its start
 ROOMS = frozenset({"receive", "routing", "infer", "results", "deliver", "web"})
@@ -223,3 +225,10 @@ def test_what_is_allowed_passes(module: str, source: str) -> None:
 def test_a_cycle_is_found() -> None:
     found = [*imports("import a.y", "a.x", "x.py"), *imports("from a.x import f", "a.y", "y.py")]
     assert set(cycle(found, frozenset({"a.x", "a.y"}))) == {"a.x", "a.y"}
+
+
+@pytest.mark.parametrize("name", ["receiver", "registrar"])
+def test_the_processes_that_receive_stay_small(name: str) -> None:
+    loaded = f"import dicom_node.receive.{name}_process, sys; print(*sys.modules)"
+    run = subprocess.run([sys.executable, "-c", loaded], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert not {"highdicom", "SimpleITK", "cv2", "scipy", "torch"} & set(run.stdout.split())

@@ -1,7 +1,6 @@
 """DICOM objects on disk to stacks, volumes, radiographs and photographs."""
 
 from dicom_node.images import Image, Photograph, Stack, Takes, Volume
-from dicom_node.imaging.content import content_digest, stack_content
 from dicom_node.imaging.files import dicom_files
 from dicom_node.imaging.headers import facts_of
 from dicom_node.imaging.photograph import read_photograph
@@ -15,7 +14,6 @@ __all__ = [
     "ReadSegment",
     "Split",
     "cited_uids",
-    "content_digest",
     "dicom_files",
     "facts_of",
     "is_plain",
@@ -27,7 +25,6 @@ __all__ = [
     "read_segments",
     "read_volume",
     "split",
-    "stack_content",
     "stack_id",
     "write_labels",
 ]

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from dicom_node.content import content_digest
 from dicom_node.errors import ObjectError
-from dicom_node.imaging.content import content_digest
 from dicom_node.receive.shelf import Found, Shelf, find, move, same_data_set
 
 

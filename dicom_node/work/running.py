@@ -11,10 +11,10 @@ from sqlalchemy.orm import Session
 
 from dicom_node.catalog import Catalog, Delivery, DeliveryState, Result, Run, RunState, Stack
 from dicom_node.config import Config
+from dicom_node.content import content_digest
 from dicom_node.errors import DicomNodeError, ModelError
 from dicom_node.findings import Findings, load_findings
 from dicom_node.images import Stack as Content
-from dicom_node.imaging import content_digest
 from dicom_node.infer.process import Answer
 from dicom_node.results import EncodedFile
 from dicom_node.uids import digest

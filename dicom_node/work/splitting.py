@@ -10,8 +10,9 @@ from sqlalchemy.orm import Session
 
 from dicom_node.catalog import UNFINISHED, Catalog, Instance, Series, Stack, StackState
 from dicom_node.config import Config
+from dicom_node.content import stack_content
 from dicom_node.images import Stack as Content
-from dicom_node.imaging import Split, split, stack_content, stack_id
+from dicom_node.imaging import Split, split, stack_id
 from dicom_node.uids import digest
 from dicom_node.work.copies import recognised
 from dicom_node.work.durable import Step

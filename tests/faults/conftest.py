@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from orthanc_test.orthanc import Orthanc
-from tests.faults.databases import Postgres, postgres_folder
 from tests.faults.house import House
 from tests.faults.report import Report
 from tests.support.programs import require
@@ -44,23 +42,6 @@ def pacs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Orthanc]:
     """An empty Orthanc."""
     require("Orthanc")
     with Orthanc(tmp_path_factory.mktemp("orthanc")) as running:
-        yield running
-
-
-@pytest.fixture
-def postgres(postgres_server: Postgres) -> Postgres:
-    """An empty PostgreSQL."""
-    postgres_server.empty()
-    return postgres_server
-
-
-@pytest.fixture(scope="session")
-def postgres_server() -> Iterator[Postgres]:
-    """One PostgreSQL for all tests."""
-    programs = postgres_folder()
-    if programs is None:
-        (pytest.fail if os.environ.get("DICOM_NODE_REQUIRE_TOOLS") else pytest.skip)("PostgreSQL is not installed")
-    with Postgres(programs) as running:
         yield running
 
 

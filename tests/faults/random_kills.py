@@ -23,12 +23,12 @@ from pathlib import Path
 from typing import Any
 
 from orthanc_test.orthanc import Orthanc
-from tests.faults.databases import Postgres, postgres_folder
 from tests.faults.house import House, Part
 from tests.faults.sending import Modality
 from tests.faults.summary import RUNS, write_summary
 from tests.faults.verdict import Verdict, judge
 from tests.support.dicom import series
+from tests.support.postgres import Postgres, postgres_folder
 
 _SERIES, _IMAGES = 3, 6
 _LATEST_S = 7.0  # when the last series has usually been delivered

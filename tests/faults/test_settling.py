@@ -11,7 +11,7 @@ import pytest
 from dicom_node.catalog import Catalog, Delivery, Result, Run, Series, Stack, StackState, Study
 from dicom_node.config import Peer
 from dicom_node.work.ending import settle
-from tests.faults.databases import Postgres
+from tests.support.postgres import Postgres
 
 PEERS = {name: Peer(ae_title="PACS", host="127.0.0.1", port=1) for name in ("one", "other")}
 

@@ -8,11 +8,11 @@ import pytest
 
 from dicom_node.catalog import StackState
 from orthanc_test.orthanc import Orthanc
-from tests.faults.databases import Postgres
 from tests.faults.house import House
 from tests.faults.sending import Modality
 from tests.faults.verdict import judge
 from tests.support.dicom import series
+from tests.support.postgres import Postgres
 
 _IMAGES, _SERIES = 6, 4
 

@@ -26,10 +26,10 @@ from dicom_node.catalog import (
     Study,
 )
 from dicom_node.config import Config, load_config
+from dicom_node.content import content_digest
 from dicom_node.errors import ModelError
 from dicom_node.findings import Classification, Code, Finding, Findings, Segment, Segmentation, save_findings
 from dicom_node.images import Stack as Content
-from dicom_node.imaging import content_digest
 from dicom_node.infer.process import Answer
 from dicom_node.uids import digest
 from dicom_node.work.answering import Answering

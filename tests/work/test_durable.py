@@ -8,15 +8,18 @@ from pathlib import Path
 
 import pytest
 
-Run = Callable[[str, str], "subprocess.Popen[bytes]"]
+from tests.support.postgres import Postgres
+
+Run = Callable[..., "subprocess.Popen[bytes]"]
 
 
 @pytest.fixture
 def engine(tmp_path: Path) -> Iterator[Run]:
     running: list[subprocess.Popen[bytes]] = []
 
-    def start(executor: str, command: str) -> subprocess.Popen[bytes]:
-        url = f"sqlite:///{tmp_path / 'work.sqlite'}"
+    def start(
+        executor: str, command: str, url: str = f"sqlite:///{tmp_path / 'work.sqlite'}"
+    ) -> subprocess.Popen[bytes]:
         words = [sys.executable, "-m", "tests.work.engine_process", url, executor, str(tmp_path), command]
         running.append(subprocess.Popen(words, cwd=Path(__file__).parents[2]))
         return running[-1]
@@ -65,10 +68,13 @@ def test_another_process_takes_over_what_one_killed_for_good_had_begun(engine: R
     assert (tmp_path / "moved").read_text() == "1"
 
 
-def test_two_processes_together_run_no_more_jobs_of_a_peer_than_it_takes(engine: Run, tmp_path: Path) -> None:
+def test_two_processes_together_run_no_more_jobs_of_a_peer_than_it_takes(
+    engine: Run, postgres: Postgres, tmp_path: Path
+) -> None:
     (tmp_path / "stall").touch()
-    engine("a", "work")
-    engine("b", "enqueue for a peer")
+    url = postgres.url("work")  # several work processes are allowed there only
+    engine("a", "work", url)
+    engine("b", "enqueue for a peer", url)
     wait_for(tmp_path / "job1-waits")
     time.sleep(2)  # both look for jobs ten times a second
     assert not (tmp_path / "job2-waits").exists()
