@@ -17,10 +17,13 @@ from pynetdicom.association import Association
 
 from tests.receive.node import Site, altered, eventually, running
 from tests.support.dicom import PATIENT_ID, PATIENT_NAME, ct_slice, encoded, series
+from tests.support.malformed import request
 from tests.support.programs import require
 
 VERIFICATION = "1.2.840.10008.1.1"
 IMPLICIT = "1.2.840.10008.1.2"
+CALLING_NOT_RECOGNISED, CALLED_NOT_RECOGNISED = (1, 1, 3), (1, 1, 7)
+LIMIT_EXCEEDED = (2, 3, 2)  # transient
 
 
 def test_c_echo_is_answered(site: Site) -> None:
@@ -44,17 +47,24 @@ def test_storescu_can_store(site: Site, tmp_path: Path) -> None:
     assert {row.caller for row in site.registered(3)} == {"DCMTK"}
 
 
+def rejection(site: Site, calling: str = "SCANNER", called: str = "NODE") -> tuple[int, ...]:
+    """Ask for an association; return result, source and reason of the A-ASSOCIATE-RJ (PS3.8 9.3.4)."""
+    with socket.create_connection(("127.0.0.1", site.receiver.port), timeout=20) as connection:
+        connection.sendall(request(called, calling=calling))
+        answer = connection.recv(10, socket.MSG_WAITALL)
+    assert answer[:7] == b"\x03\x00\x00\x00\x00\x04\x00"
+    return tuple(answer[7:])
+
+
 def test_a_wrong_called_ae_title_is_rejected(site: Site) -> None:
-    with site.association([(VERIFICATION, IMPLICIT)], called="SOMEBODY") as association:
-        assert association.is_rejected
+    assert rejection(site, called="SOMEBODY") == CALLED_NOT_RECOGNISED
 
 
 def test_a_calling_ae_title_that_is_not_accepted_is_rejected_and_logged(
     start: Callable[..., Site], caplog: pytest.LogCaptureFixture
 ) -> None:
     site = start(accepted_callers=("CT1", "MR1"))
-    with site.association([(VERIFICATION, IMPLICIT)], calling="STRANGER") as association:
-        assert association.is_rejected
+    assert rejection(site, calling="STRANGER") == CALLING_NOT_RECOGNISED
     with site.association([(VERIFICATION, IMPLICIT)], calling="MR1") as association:
         assert association.is_established
     assert "'STRANGER' with 'NODE'" in caplog.text
@@ -62,8 +72,8 @@ def test_a_calling_ae_title_that_is_not_accepted_is_rejected_and_logged(
 
 def test_more_associations_than_allowed_are_rejected(start: Callable[..., Site]) -> None:
     site = start(max_associations=1)
-    with site.association([(VERIFICATION, IMPLICIT)]), site.association([(VERIFICATION, IMPLICIT)]) as second:
-        assert second.is_rejected
+    with site.association([(VERIFICATION, IMPLICIT)]):
+        assert rejection(site) == LIMIT_EXCEEDED
 
 
 def test_an_extra_sop_class_is_accepted(start: Callable[..., Site]) -> None:

@@ -56,7 +56,7 @@ def item(kind: int, body: bytes, length: int | None = None) -> bytes:
     return struct.pack(">BBH", kind, 0, len(body) if length is None else length) + body
 
 
-def request(called: str = "NODE", contexts: Sequence[tuple[int, str, str]] = ()) -> bytes:
+def request(called: str = "NODE", contexts: Sequence[tuple[int, str, str]] = (), calling: str = "FUZZER") -> bytes:
     """Return an A-ASSOCIATE-RQ; a context is its id, abstract syntax and transfer syntax."""
     wanted = contexts or ((1, CTImageStorage, ExplicitVRLittleEndian),)
     proposed = b"".join(
@@ -64,7 +64,7 @@ def request(called: str = "NODE", contexts: Sequence[tuple[int, str, str]] = ())
         for number, abstract, transfer in wanted
     )
     user = item(0x50, item(0x51, struct.pack(">I", 16384)) + item(0x52, b"1.2.3.4"))
-    names = f"{called:<16}{'FUZZER':<16}".encode() + bytes(32)
+    names = f"{called:<16}{calling:<16}".encode() + bytes(32)
     return pdu(
         ASSOCIATE_RQ, struct.pack(">HH", 1, 0) + names + item(0x10, _APPLICATION_CONTEXT.encode()) + proposed + user
     )
