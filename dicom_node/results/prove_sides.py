@@ -31,17 +31,16 @@ def prove_sides(
     if not lefts and not rights:
         return
     leftward = _leftward(uid, sources)
-    middles, paired = [], set()
+    middles = []
     for (left, here), (right, there) in itertools.product(lefts, rights):
         if left.type == right.type:
             middles.append((here[0] + there[0]) / 2)
-            paired |= {left.label, right.label}
             if (here[0] - there[0]) * leftward <= 0:
                 raise ProofError(f"{uid}: {left.name} does not lie to the patient's left of {right.name}")
     middle = float(np.mean(middles)) if middles else _images_middle(sources)
     for side, sign, pairs in (("left", leftward, lefts), ("right", -leftward, rights)):
         for segment, here in pairs:
-            if segment.label not in paired and (here[0] - middle) * sign <= 0:
+            if (here[0] - middle) * sign <= 0:
                 raise ProofError(f"{uid}: {segment.name} does not lie to the patient's {side} of the middle")
 
 

@@ -13,6 +13,7 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from orthanc_test.orthanc import free_port
+from tests.support.programs import give_up
 
 _USER = "postgres"  # what Debian's package makes; its server refuses to run as root
 _NAMES = ("catalog", "work")
@@ -87,6 +88,6 @@ def postgres_server() -> Iterator[Postgres]:
     """One PostgreSQL for all tests."""
     programs = postgres_folder()
     if programs is None:
-        (pytest.fail if os.environ.get("DICOM_NODE_REQUIRE_TOOLS") else pytest.skip)("PostgreSQL is not installed")
+        give_up("PostgreSQL is not installed")
     with Postgres(programs) as running:
         yield running
