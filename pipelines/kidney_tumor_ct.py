@@ -9,7 +9,6 @@ from typing import Any, ClassVar, Final
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
-from scipy import ndimage
 
 from dicom_node.pipeline import (
     Code,
@@ -29,7 +28,15 @@ from pipelines.compact import Compact
 from pipelines.contrast_claim import ENHANCED_PATTERN, NON_ENHANCED_PATTERN, read_claim
 from pipelines.headers import LEFT, RIGHT, SCHEME, blanked, refuse_ct, texts
 from pipelines.networks.unet import CompactUNet
-from pipelines.published.kidney import LEFT_KIDNEY, LEFT_TUMOUR, RIGHT_KIDNEY, RIGHT_TUMOUR, Vote, cascade
+from pipelines.published.kidney import (
+    LEFT_KIDNEY,
+    LEFT_TUMOUR,
+    RIGHT_KIDNEY,
+    RIGHT_TUMOUR,
+    Vote,
+    cascade,
+    left_parts,
+)
 from pipelines.published.kidney_modes import MODES
 from pipelines.published.runner import network_of
 from pipelines.published.stages import turned
@@ -172,10 +179,7 @@ def by_side(organs: Labels, body: NDArray[np.bool_]) -> Labels:
     """(z, y, x) labels 1 kidney, 2 tumour -> the four labels: each part by the half of the body that it lies in."""
     columns = np.arange(organs.shape[2])
     middle = float((body.sum(axis=(0, 1)) * columns).sum() / max(int(body.sum()), 1))
-    parts, count = ndimage.label(organs > 0)
-    centres = ndimage.center_of_mass(organs > 0, parts, range(1, count + 1))
-    left = np.array([False, *(centre[2] > middle for centre in centres)])[parts]
-    return np.where(organs > 0, 2 * organs - 1 + left, 0).astype(np.uint8)
+    return np.where(organs > 0, 2 * organs - 1 + left_parts(organs > 0, middle), 0).astype(np.uint8)
 
 
 RECIPES: Final[dict[str, Builder[Any]]] = {"kidney-ct-small": kidney_slices}

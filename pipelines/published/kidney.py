@@ -3,7 +3,7 @@
 The published program returns six separate masks and combines none. Ours votes over the five second-stage networks,
 nested: a voxel belongs to the organ where at least three of five see kidney or tumour, and there it is tumour where at
 least three of five see tumour. Sides are told by the plane midway between the vote's two kidneys, found from that
-midway between those of the first stage; where there are no two kidneys, by the volume's middle.
+midway between those of the first stage; where that saw no two, each connected part has the side that its centre is on.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from dicom_node.images import Oriented
 from dicom_node.pipeline import Found, Model, Segmentation, Stage, Volume
@@ -112,23 +113,24 @@ def agreement(labels: Labels, masks: Sequence[Labels]) -> dict[int, float]:
 
 def with_sides(labels: Labels, kidneys: Labels) -> Labels:
     """(z, y, x) labels 1 kidney, 2 tumour -> the four labels, from the first stage's 1 right, 2 left."""
-    left = np.arange(labels.shape[2]) > _plane(labels == 1, [kidneys == 1, kidneys == 2])
+    columns = np.arange(labels.shape[2])
+    plane = _between([(kidneys == side).sum(axis=(0, 1)) for side in (1, 2)])
+    left = left_parts(labels > 0, (labels.shape[2] - 1) / 2) if plane is None else columns > plane
+    organ = (labels == 1).sum(axis=(0, 1))
+    while plane is not None:  # each turn moves it on; none of two parts ever loses its last voxel
+        plane = _between([np.where(left, 0, organ), np.where(left, organ, 0)])
+        if plane is None or np.array_equal(columns > plane, left):
+            break
+        left = columns > plane
     sides = np.where(labels == 1, RIGHT_KIDNEY, RIGHT_TUMOUR).astype(np.uint8) + left.astype(np.uint8)
     return np.where(labels > 0, sides, 0).astype(np.uint8)
 
 
-def _plane(organ: NDArray[np.bool_], first: Sequence[NDArray[np.bool_]]) -> float:
-    """Return the column midway between the parts of the organ, (z, y, x), right and left of that column."""
-    columns, voxels = np.arange(organ.shape[2]), organ.sum(axis=(0, 1))
-    middle = float(organ.shape[2] - 1) / 2
-    for start in (_between([mask.sum(axis=(0, 1)) for mask in first]), middle):
-        plane = start
-        while plane is not None:  # each turn moves it on; none of two parts ever loses its last voxel
-            moved = _between([voxels * (columns <= plane), voxels * (columns > plane)])
-            if moved is not None and np.array_equal(columns > moved, columns > plane):
-                return moved
-            plane = moved
-    return middle
+def left_parts(organ: NDArray[np.bool_], middle: float) -> NDArray[np.bool_]:
+    """Return the voxels, (z, y, x), of the connected parts whose centre lies beyond the column `middle`."""
+    parts, count = ndimage.label(organ)
+    centres = ndimage.center_of_mass(organ, parts, range(1, count + 1))
+    return np.asarray(np.array([False, *(centre[2] > middle for centre in centres)])[parts])
 
 
 def _between(organs: Sequence[NDArray[np.int64]]) -> float | None:
