@@ -115,5 +115,9 @@ class ClassScorer:
         return {name: one for name, one in found.items() if math.isfinite(one.value)}
 
 
-LEADING: Final = {"masks": "dsc", "boxes": "map50", "classes": "balanced_accuracy"}
-"""Kind of truth -> the metric that a training is steered by."""
+STEERED_BY: Final = {"masks": ("dsc", 1), "boxes": ("map50", 1), "classes": ("brier", -1)}
+"""Kind of truth -> the metric that a training is steered by, and the sign with which more is better.
+
+Answers by Brier's score: the share of right ones takes a few values only on a few images, and knows no better epoch
+among those that have it.
+"""

@@ -15,7 +15,7 @@ from dicom_node.config import Config
 from dicom_node.datasets import Case, Dataset, read_dataset
 from dicom_node.datasets.cases import Kind
 from dicom_node.errors import RefusalError, WeightsError
-from dicom_node.evaluate import LEADING, Report, evaluate, open_subject
+from dicom_node.evaluate import STEERED_BY, Report, evaluate, open_subject
 from dicom_node.infer.engine import Engine
 from dicom_node.library import read_for, with_changes
 from dicom_node.pipeline import Pipeline
@@ -88,10 +88,10 @@ def train(config: Config, options: Options, told: Told) -> tuple[Weights, Report
     judge = Judge(config, options, task, dataset.kind)
 
     def score(averaged: nn.Module) -> float:
-        metric = LEADING[dataset.kind]
+        metric, sign = STEERED_BY[dataset.kind]
         value = judge.report(averaged, split.validation).metrics[metric].value
         told.scored(metric, value)
-        return value
+        return sign * value
 
     trained = fit(network, epochs, task.loss, plan, Watch(score, told.step))
     report = judge.report(trained, split.test, options.out / "worst")

@@ -71,7 +71,7 @@ def test_a_stack_is_delivered_once_the_peer_has_committed_itself(tmp_path: Path,
 
 def test_a_stored_object_whose_commitment_is_open_is_not_delivered_yet(tmp_path: Path) -> None:
     with archive(Pacs(commits="never")) as pacs:
-        house = furnished(tmp_path, pacs.port, commitment="required", timeout_s=0.5)
+        house = furnished(tmp_path, pacs.port, commitment="required", timeout_s=2)
         assert house.settle(ticks=3)[0].state == StackState.DELIVERING
     assert house.rows(Delivery)[0].state == DeliveryState.STORED
 
