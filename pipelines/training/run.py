@@ -44,6 +44,7 @@ class Options:
     epochs: int = 0  # 0 is the task's
     rate: float = 0.0  # peak learning rate; 0 is the task's
     patience: int = 15
+    steered: bool = True  # by validation patients, who choose the epoch; else they are trained on, and the last is kept
     fold: int = 0
     seed: int = 20261123
     device: str = "cpu"
@@ -75,7 +76,7 @@ def train(config: Config, options: Options, told: Told) -> tuple[Weights, Report
     started = _entry(config, options.start)
     task = task_for(options.pipeline, started.recipe if started else "")
     dataset = read_dataset(options.data)
-    split = split_cases(dataset, options.fold)
+    split = split_cases(dataset, options.fold, steered=options.steered)
     options.out.mkdir(parents=True, exist_ok=True)
     split.write(options.out / "split.csv")
     pipeline = Engine(with_changes(config, options.pipeline)).pipeline(options.pipeline)
@@ -93,7 +94,7 @@ def train(config: Config, options: Options, told: Told) -> tuple[Weights, Report
         told.scored(metric, value)
         return sign * value
 
-    trained = fit(network, epochs, task.loss, plan, Watch(score, told.step))
+    trained = fit(network, epochs, task.loss, plan, Watch(score if options.steered else None, told.step))
     report = judge.report(trained, split.test, options.out / "worst")
     source = options.source or f"{options.data.name}: {split}"
     made = Made(task, options.name, source, options.licence, started)
@@ -161,7 +162,8 @@ def _network(task: Task, options: Options, started: Weights | None) -> nn.Module
 
 
 def _plan(task: Task, options: Options, epochs: Epochs, started: Weights | None, dataset: Dataset) -> Plan:
-    about = (task.recipe, options.layers, options.fold, started.sha256 if started else "", _fingerprint(dataset))
+    begun = started.sha256 if started else ""
+    about = (task.recipe, options.layers, options.fold, options.steered, begun, _fingerprint(dataset))
     return Plan(
         options.out,
         options.epochs or task.epochs,

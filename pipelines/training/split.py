@@ -35,14 +35,20 @@ class Split:
                 table.writerows([case.name, part.name] for case in getattr(self, part.name))
 
 
-def split_cases(dataset: Dataset, fold: int = 0) -> Split:
+def split_cases(dataset: Dataset, fold: int = 0, *, steered: bool = True) -> Split:
     """Split as index.csv says, or deal whole patients to folds: one tests, the next validates, the others train.
+
+    Where nothing is steered, those who would have validated are trained on.
 
     Raises:
         ObjectError: the parts named in index.csv are incomplete or share a patient, or there are too few patients.
     """
-    if any(case.part for case in dataset.cases):
-        return _as_told(dataset)
+    told = any(case.part for case in dataset.cases)
+    split = _as_told(dataset) if told else _dealt(dataset, fold)
+    return split if steered else Split((*split.train, *split.validation), (), split.test)
+
+
+def _dealt(dataset: Dataset, fold: int) -> Split:
     folds = min(FOLDS, len(set(dataset.patients)))
     if folds < 3:
         raise ObjectError(str(dataset.folder), f"has images of {folds} patients; at least 3 are needed to split them")

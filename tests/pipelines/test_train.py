@@ -194,6 +194,23 @@ def test_patients_stay_together_and_every_part_has_some(tmp_path: Path) -> None:
         assert sum(len(part) for part in parts) == len(set().union(*parts)) == 7
 
 
+def test_without_steering_all_but_the_test_patients_are_trained_on_and_the_last_epoch_is_kept(tmp_path: Path) -> None:
+    write_lungs(tmp_path / "data", each=1)
+    scored: list[float] = []
+    told = Told(scored=lambda _metric, score: scored.append(score))
+    train(config(tmp_path), options(tmp_path, epochs=2, steered=False, fold=2), told)
+    with (tmp_path / "out" / "split.csv").open(newline="") as file:
+        parts = {row["file"]: row["part"] for row in csv.DictReader(file)}
+    assert sorted(parts.values()) == ["test"] + ["train"] * 4
+    steered = split_cases(read_dataset(tmp_path / "data"), fold=2)
+    assert [name for name, part in parts.items() if part == "test"] == [case.name for case in steered.test]
+    assert not scored
+    kept = load_file(tmp_path / "weights" / "lungs.safetensors")
+    last = torch.load(tmp_path / "out" / CHECKPOINT, weights_only=True)["states"]["averaged"]
+    for name, tensor in kept.items():
+        assert torch.equal(tensor, last[f"module.{name}"].half()), name
+
+
 def test_every_compact_recipe_here_has_a_task() -> None:
     compact = {task.pipeline: task.recipe for task in TASKS if not task.published}
     assert compact["lung_cxr"] == "lung-cxr-small"
