@@ -60,6 +60,7 @@ def _legacy(entry: Weights) -> Opened:
         known = ", ".join(sorted(published.NETWORKS))
         raise WeightsError(f"recipe {entry.recipe!r} has no Keras network to read legacy weights with; {known} have")
     _refuse_code_beside(entry.path)
+    keras.utils.clear_session()  # numbers layers from the start again, as an error names them
     model = published.NETWORKS[entry.recipe]()
     published.fill(model, entry.path, entry.recipe)
     return _opened(model)

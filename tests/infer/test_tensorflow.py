@@ -131,7 +131,8 @@ def test_legacy_weights_of_another_recipe_are_refused(
     recipe: str, said: str, tensorflow: TensorFlowProcess, tmp_path: Path
 ) -> None:
     path = write(tables()["LungSeg"], tmp_path / "lungs.h5")
-    assert said in refused(tensorflow, entry(path, recipe))
+    for _ in range(2):  # by the same names, whatever was opened before
+        assert said in refused(tensorflow, entry(path, recipe))
 
 
 @pytest.fixture
