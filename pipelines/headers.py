@@ -25,6 +25,15 @@ def blanked(text: str, separators: str = "_-./") -> str:
     return re.sub(f"[{re.escape(separators)}]", " ", text)
 
 
+def described(stack: Stack, keywords: Iterable[str], pattern: str) -> str | None:
+    """Return, for people, the first description that a pattern is found in; separators count as blanks."""
+    for keyword in keywords:
+        for text in texts(stack, keyword):
+            if re.search(pattern, blanked(text)):
+                return f"{keyword} {text!r}"
+    return None
+
+
 def refuse_ct(stack: Stack) -> str | None:
     """Say why a stack is no axial CT volume; what the header leaves out is no reason."""
     if reason := _other_than(stack, "Modality", ("CT",)):

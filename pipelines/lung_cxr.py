@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any, ClassVar, Final
 
@@ -28,7 +27,7 @@ from dicom_node.pipeline import (
     Stack,
     Weights,
 )
-from pipelines.headers import LEFT, RIGHT, SCHEME, age_years, refuse_radiograph, row_direction, texts
+from pipelines.headers import LEFT, RIGHT, SCHEME, age_years, described, refuse_radiograph, row_direction, texts
 from pipelines.networks.unet import CompactUNet
 from pipelines.pictures import letterbox, standardised
 from pipelines.published.lungs import LungStage
@@ -46,6 +45,12 @@ SQUARE_MM: Final = Code("mm2", "UCUM", "square millimeter")
 RATIO: Final = Code("{ratio}", "UCUM", "ratio")
 
 NOT_FRONTAL: Final = ("LL", "RL", "LATERAL", "LAT", "LLD", "RLD", "LLO", "RLO", "LAO", "RAO", "LPO", "RPO", "AXIAL")
+DESCRIPTIONS: Final = (
+    "SeriesDescription",
+    "StudyDescription",
+    "ProtocolName",
+    "AcquisitionDeviceProcessingDescription",
+)
 YOUNGEST_YEARS: Final = 10
 TOUCHING_SHARE: Final = 0.25  # of one component, on either half of the picture, from which it is both lungs
 COLOURS: Final = ((230, 90, 70), (70, 130, 230))
@@ -84,16 +89,8 @@ class LungCXR(Pipeline):
         for keyword, refused in (("ViewPosition", NOT_FRONTAL), ("view", ("LATERAL", "OTHER"))):
             if found := set(texts(stack, keyword)) & set(refused):
                 return f"{keyword} is {found.pop()}, not frontal"
-        for keyword in (
-            "SeriesDescription",
-            "StudyDescription",
-            "ProtocolName",
-            "AcquisitionDeviceProcessingDescription",
-        ):
-            for text in texts(stack, keyword):
-                if re.search(self.settings.refuse_pattern, text):
-                    return f"{keyword} {text!r} is no plain frontal view"
-        return None
+        why = described(stack, DESCRIPTIONS, self.settings.refuse_pattern)
+        return f"{why} is no plain frontal view" if why else None
 
 
 def _refuse_shape(stack: Stack) -> str | None:

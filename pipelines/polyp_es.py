@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping
 from typing import Any, ClassVar, Final
 
@@ -28,7 +27,7 @@ from dicom_node.pipeline import (
     Weights,
 )
 from pipelines.compact import Compact
-from pipelines.headers import SCHEME, blanked, texts
+from pipelines.headers import SCHEME, described, texts
 from pipelines.networks.lite_unet import LiteUNet
 from pipelines.photographs import Polyps, fields, sampled
 from pipelines.published.polyp import LOGIT, PolypStage
@@ -78,7 +77,7 @@ class PolypES(Pipeline):
             return f"Modality is {modality[0]}, not {' or '.join(MODALITIES)}"
         if stack.text("PhotometricInterpretation").startswith("MONOCHROME"):
             return "its pixels are grey; colonoscopy is in colour"
-        why = described(stack, self.settings.refuse_pattern)
+        why = described(stack, DESCRIPTIONS, self.settings.refuse_pattern)
         return f"{why} is of another organ than the colon" if why else None
 
     def sample(self, stack: Stack) -> Stack:
@@ -139,18 +138,9 @@ def remarks(polyps: Polyps, stack: Stack, settings: PolypSettings) -> list[Remar
     if looked_at > 1:
         showing = int(polyps.mask.any(axis=(1, 2)).sum())
         said.append(Remark(f"{showing} of {looked_at} frames looked at show a polyp; the film has {frames:.0f}"))
-    if why := described(stack, settings.outside_pattern):
+    if why := described(stack, DESCRIPTIONS, settings.outside_pattern):
         said.append(Remark(f"outside the trained domain (white light): {why}"))
     return said
-
-
-def described(stack: Stack, pattern: str) -> str | None:
-    """Return the description that a pattern is found in, for people."""
-    for keyword in DESCRIPTIONS:
-        for text in texts(stack, keyword):
-            if re.search(pattern, blanked(text)):
-                return f"{keyword} {text!r}"
-    return None
 
 
 RECIPES: Final[dict[str, Builder[Any]]] = {"polyp-es-small": small_stage, "PolypDet": published(polyp_stage)}
