@@ -9,12 +9,13 @@ from collections.abc import Callable
 from dicom_node.catalog import Catalog
 from dicom_node.config import Config
 from dicom_node.infer.process import ModelProcess
-from dicom_node.processes import be_part
+from dicom_node.processes import be_part, give_large_blocks_back
 from dicom_node.work.worker import Worker
 
 
 def work(config: Config, stopped: threading.Event, ready: Callable[[], None]) -> None:
     """Work until told to stop, and end this process."""
+    give_large_blocks_back()
     Worker(config, Catalog(config.catalog_url), ModelProcess(config)).run(stopped, ready)
     # At once, as a crash would: the running job goes on at the next start. In an orderly end it would see its model
     # process or its database vanish first, and record that as the end of its stack.
