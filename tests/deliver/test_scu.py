@@ -177,10 +177,12 @@ def test_a_duplicate_counts_as_stored_only_if_a_query_finds_it(
 def test_a_query_that_would_go_on_for_ever_is_cut(config: Config, tmp_path: Path) -> None:
     with archive(Pacs(status=lambda _number: 0x0111, query_s=60.0)) as pacs, ThreadPoolExecutor() as threads:
         peer = pacs.peer(timeout_s=1.0)
+        started = time.monotonic()
         sending = threads.submit(lambda: list(send(config, peer, saved(tmp_path, series(1)))))
         with pytest.raises(PeerError, match="answered for 10 s without an end"):
             find_studies(config, peer, {"AccessionNumber": "1"})
-        (sent,) = sending.result(30)
+        (sent,) = sending.result()
+        assert time.monotonic() - started < 20
     assert sent.outcome == "retry"
 
 
@@ -235,11 +237,11 @@ def test_a_peer_that_hangs_over_an_object_is_cut_and_the_rest_is_kept_for_later(
 
     with archive(Pacs(status=hang_at_the_second)) as pacs:
         started = time.monotonic()
-        sent = list(send(config, pacs.peer(timeout_s=2.0), saved(tmp_path, series(4))))
+        sent = list(send(config, pacs.peer(timeout_s=1.0), saved(tmp_path, series(4))))
         taken_s = time.monotonic() - started
         let_go.set()
     assert outcomes(sent) == ["stored", "retry", "unreached", "unreached"]
-    assert taken_s < 15
+    assert taken_s < 5
 
 
 def test_a_peer_that_stops_reading_is_cut(config: Config, tmp_path: Path) -> None:
@@ -250,11 +252,11 @@ def test_a_peer_that_stops_reading_is_cut(config: Config, tmp_path: Path) -> Non
     with archive(Pacs(status=stop_reading_after_the_first)) as pacs:
         paths = saved(tmp_path, [*series(1), *series(1, shape=(4096, 4096))])
         started = time.monotonic()
-        sent = list(send(config, pacs.peer(timeout_s=2.0), paths))
+        sent = list(send(config, pacs.peer(timeout_s=1.0), paths))
         taken_s = time.monotonic() - started
         pacs.reads.set()
     assert outcomes(sent) == ["stored", "retry"]
-    assert taken_s < 30
+    assert taken_s < 10
 
 
 @pytest.mark.parametrize(("hours", "least_s"), [(["00:00:00", "23:59:59.999999"], 0.5), (["00:00:00", "00:00:00"], 0)])
