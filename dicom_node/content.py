@@ -43,7 +43,7 @@ def content_digest(path: Path) -> str:
 def stack_content(stack: Stack) -> str:
     """Return a digest of what a stack's frames show together, in whatever order; "" where one has no pixels.
 
-    A stack of one single-frame object has its `content_digest`.
+    A stack of one single-frame object has its `content_digest`. Raises as it does.
     """
     paths = {frame.path for frame in stack.frames}
     by_path = {path: content_digest(Path(path)) for path in paths}

@@ -17,9 +17,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TypeAlias
 
 from pydicom import Dataset, dcmread
+from pydicom.charset import default_encoding
 from pydicom.datadict import dictionary_has_tag, dictionary_VR, keyword_for_tag
+from pydicom.dataelem import RawDataElement, convert_raw_data_element
 from pydicom.errors import BytesLengthException, InvalidDicomError
-from pydicom.tag import Tag
+from pydicom.tag import BaseTag, Tag
 
 from dicom_node.errors import ObjectError
 from dicom_node.images import Facts, FactValue
@@ -45,6 +47,8 @@ MALFORMED = (
 """What pydicom and its decoders raise for bytes that are not what they should be."""
 
 _DEFER_BYTES = 64 * 1024  # private blobs above this stay on disk
+_SHORT_BYTES = 256  # values up to this are remembered: in the slices of a series most of them repeat
+_REMEMBERED = 8192
 _NUMBERS = frozenset({"DS", "IS", "FD", "FL", "SS", "US", "SL", "UL", "SV", "UV", "US or SS"})
 _TEXTS = frozenset({"AE", "AS", "CS", "DA", "DT", "TM", "LO", "SH", "ST", "UC", "UR"})
 _UIDS = frozenset({"SOPClassUID", "StudyInstanceUID", "SeriesInstanceUID", "FrameOfReferenceUID"})
@@ -151,7 +155,7 @@ def _add(dataset: Dataset, found: dict[str, tuple[FactValue, ...]]) -> None:
         if role is _Role.SEQUENCE:
             _add_codes(dataset, keyword, found)
         elif role is not _Role.LEFT_OUT:
-            values = tuple(_plain(dataset, keyword, role))
+            values = _plain(dataset, tag, role)
             for name in (keyword, _MULTI_FRAME_NAMES.get(keyword, keyword)) if values else ():
                 found.setdefault(name, values)
 
@@ -187,17 +191,34 @@ def _coded(dataset: Dataset, keyword: str) -> list[Dataset]:
         return []
 
 
-def _plain(dataset: Dataset, keyword: str, role: _Role) -> Iterator[FactValue]:
+def _plain(dataset: Dataset, tag: BaseTag, role: _Role) -> tuple[FactValue, ...]:
     try:
-        value = dataset[keyword].value
+        raw = dataset.get_item(tag, keep_deferred=True)
+        if isinstance(raw, RawDataElement) and raw.length <= _SHORT_BYTES and " or " not in dictionary_VR(tag):
+            encoding = dataset.original_character_set or default_encoding
+            return _converted(
+                raw._replace(value_tell=0), role, *([encoding] if isinstance(encoding, str) else encoding)
+            )
+        value = dataset[tag].value
     except MALFORMED:  # a malformed value is still what the header says
-        raw = dataset.get_item(keyword)
+        raw = dataset.get_item(tag)
         value = bytes(getattr(raw, "value", b"") or b"").decode("latin-1")
+    return _facts(value, role)
+
+
+@functools.lru_cache(_REMEMBERED)
+def _converted(raw: RawDataElement, role: _Role, *encoding: str) -> tuple[FactValue, ...]:
+    """Return a short element's facts; where it was read from does not count, so that it repeats from slice to slice.
+
+    Raises whatever pydicom does on a malformed value.
+    """
+    return _facts(convert_raw_data_element(raw, encoding=list(encoding)).value, role)
+
+
+def _facts(value: object, role: _Role) -> tuple[FactValue, ...]:
     several = value if isinstance(value, Iterable) and not isinstance(value, (str, bytes)) else (value,)
-    for one in several:
-        text = "" if one is None else str(one).replace("\0", "").strip()
-        if text:
-            yield _as_number(one, text) if role is _Role.NUMBER else text
+    texts = ((one, "" if one is None else str(one).replace("\0", "").strip()) for one in several)
+    return tuple(_as_number(one, text) if role is _Role.NUMBER else text for one, text in texts if text)
 
 
 def _as_number(value: object, text: str) -> FactValue:

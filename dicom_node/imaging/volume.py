@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+import os
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -24,6 +26,7 @@ _NEEDED = tuple(  # what a volume is made from: to read every attribute of every
         *("RescaleSlope", "RescaleIntercept", "SharedFunctionalGroupsSequence"),
     )
 )
+_READERS = min(4, os.cpu_count() or 1)  # threads; more would only wait for the interpreter
 _TILT_DEGREES = 1.0  # between the slice normal and the line through the slices' positions
 _UNEVEN_FRACTION = 0.01  # of the spacing
 _UNEVEN_MM = 0.1  # rounding in the header, for slices that are not much thinner than this
@@ -42,29 +45,50 @@ def read_volume(stack: Stack) -> Volume:
     """
     if not stack.frames:
         raise ObjectError(stack.series_uid, "the stack has no frames")
-    array: NDArray[np.float32] = np.empty((0, 0, 0), dtype=np.float32)
-    planes: list[Plane] = []
-    headers: list[Values] = []
-    for frame, values, stored in _frames(stack):
-        planes.append(_plane(frame, values, planes, alone=len(stack.frames) == 1))
-        headers.append(values)
-        if len(planes) == 1 and stored.ndim == 2:
-            array = np.empty((len(stack.frames), *stored.shape), dtype=np.float32)
-        _check_size(frame, stored, array)
-        _rescale(stored, values, array[len(planes) - 1])
-    return Volume(array, _affine(stack.frames, planes, headers), stack.text("FrameOfReferenceUID"), stack)
+    slices = _Slices(stack.frames)
+    planes, headers = zip(*slices.read(), strict=True)
+    return Volume(slices.array, _affine(stack.frames, planes, headers), stack.text("FrameOfReferenceUID"), stack)
 
 
-def _frames(stack: Stack) -> Iterator[tuple[Frame, Values, NDArray[Any]]]:
-    """Open each object once for as long as its frames follow each other."""
-    for _, together in itertools.groupby(stack.frames, key=lambda frame: frame.path):
-        frames = list(together)
-        dataset = read_object(frames[0])
-        shared = _shared(frames[0], dataset)
-        for frame, stored in zip(frames, stored_pixels(dataset, frames), strict=True):
+class _Slices:
+    """Frames on their way to one array: each object is opened once for as long as its frames follow each other."""
+
+    def __init__(self, frames: Sequence[Frame]) -> None:
+        self.array: NDArray[np.float32] = np.empty((0, 0, 0), dtype=np.float32)
+        self._first: Plane | None = None
+        self._count = len(frames)
+        by_object = itertools.groupby(enumerate(frames), key=lambda numbered: numbered[1].path)
+        self._objects = [dict(numbered) for _, numbered in by_object]
+
+    def read(self) -> list[tuple[Plane, Values]]:
+        """Fill the array, and return where each frame lies and what its header says.
+
+        The first object comes first: the others are held against it. Of several errors the first slice's is raised.
+        """
+        found = self._read(self._objects[0])
+        with ThreadPoolExecutor(_READERS, "volume") as readers:  # pixels are read and rescaled beside each other
+            for others in readers.map(self._read, self._objects[1:]):
+                found += others
+        return found
+
+    def _read(self, frames: Mapping[int, Frame]) -> list[tuple[Plane, Values]]:
+        found: list[tuple[Plane, Values]] = []
+        first = next(iter(frames.values()))
+        dataset = read_object(first)
+        shared = _shared(first, dataset)
+        for (k, frame), stored in zip(frames.items(), stored_pixels(dataset, [*frames.values()]), strict=True):
             with naming(frame.sop_instance_uid, "its header cannot be read"):
                 own = frame_values(dataset, frame.number) if frame.number else {}
-            yield frame, {**own, **shared}, stored
+            values = {**own, **shared}
+            plane = _plane(frame, values, self._first, alone=self._count == 1)
+            if k == 0:
+                self._first = plane
+            if k == 0 and stored.ndim == 2:  # only now is it known that there are as many pixels as the header says
+                self.array = np.empty((self._count, *stored.shape), dtype=np.float32)
+            _check_size(frame, stored, self.array)
+            _rescale(stored, values, self.array[k])
+            found.append((plane, values))
+        return found
 
 
 def _shared(frame: Frame, dataset: Dataset) -> Values:
@@ -81,14 +105,13 @@ def _check_size(frame: Frame, stored: NDArray[Any], array: NDArray[np.float32]) 
         raise GeometryError(frame.sop_instance_uid, f"its size is {stored.shape}, the first slice's {array.shape[1:]}")
 
 
-def _plane(frame: Frame, values: Values, before: Sequence[Plane], *, alone: bool) -> Plane:
+def _plane(frame: Frame, values: Values, first: Plane | None, *, alone: bool) -> Plane:
     plane = plane_of(values)
     if plane is None and alone:
         return AXIAL  # one slice without a position is still a slice, e.g. for a contrast gate
     if plane is None:
         raise GeometryError(frame.sop_instance_uid, "no usable Image Position and Orientation (Patient)")
-    if before and plane.turned_by_degrees(before[0]) > _TILT_DEGREES:
-        degrees = plane.turned_by_degrees(before[0])
+    if first and (degrees := plane.turned_by_degrees(first)) > _TILT_DEGREES:
         raise GeometryError(frame.sop_instance_uid, f"turned by {degrees:.1f} degrees against the first slice")
     return plane
 

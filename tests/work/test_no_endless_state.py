@@ -15,6 +15,7 @@ from dicom_node.catalog import (
     Delivery,
     DeliveryState,
     Event,
+    Instance,
     OpenAssociation,
     Result,
     Run,
@@ -274,3 +275,19 @@ def test_a_prior_under_which_the_process_dies_is_done_without(tmp_path: Path, pa
     house.queue.lost = True
     house.settle(ticks=10)
     assert ("prior", "its job's process died 2 times under it") in house.given_up
+
+
+def test_a_series_is_split_though_one_object_has_a_spacing_under_a_vr_that_there_is_not(tmp_path: Path) -> None:
+    house = furnished(tmp_path, None)
+    spoilt, whole = radiograph("1.2.1", "1.2.1.1"), radiograph("1.2.1", "1.2.1.1")
+    spoilt.ImagerPixelSpacing = [0.1, 0.1]
+    house.put(spoilt, whole)
+    (row,) = (one for one in house.rows(Instance) if one.uid == spoilt.SOPInstanceUID)
+    file = house.config.storage_folder / row.path
+    known, unknown = b"\x18\x00\x64\x11DS", b"\x18\x00\x64\x11ZZ"
+    file.write_bytes(file.read_bytes().replace(known, unknown))
+    assert file.read_bytes().count(unknown) == 1
+    stacks = house.settle_until(StackState.DELIVERED)
+    assert len(stacks) == 2
+    assert sorted(bool(one.shows) for one in stacks) == [False, True]  # the spoilt one is never taken for a copy
+    assert house.models.ran == ["lung", "lung"]
