@@ -27,7 +27,7 @@ parity: $(INSTALLED)
 bench: $(INSTALLED)
 	$(BIN)/python -m benchmarks.receive $(CASES)
 
-# By hand: loading a series and encoding a SEG against SimpleITK and highdicom; takes ten minutes.
+# By hand: loading a series and encoding a SEG against SimpleITK and highdicom; takes three minutes.
 bench-results: $(INSTALLED)
 	$(BIN)/python -m benchmarks.results
 

@@ -32,7 +32,7 @@ _WANTED = {
     "SeriesInstanceUID": Tag(0x0020, 0x000E),
 }
 _TAGS = frozenset(int(tag) for tag in _WANTED.values())
-_LAST = max(_WANTED.values())
+_LAST = int(max(_WANTED.values()))
 _META_AT = 132  # behind the preamble and "DICM" (PS3.10 7.1)
 _NEXT_GROUP = b"\x08\x00\x00\x00UL\x00\x00"  # an element that ends the reading of File Meta Information
 _TRANSFER_SYNTAX, _SOURCE, _SENDING = 0x00020010, 0x00020016, 0x00020017

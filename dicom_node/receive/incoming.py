@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from dicom_node.receive import marks
+from dicom_node.receive.early import BEGIN_AT, begin_writing
 from dicom_node.receive.file_head import SIZE
 from dicom_node.receive.ready import ReadyFiles
 from dicom_node.receive.shelf import Shelf
@@ -103,7 +104,7 @@ class Arrival:
         self._head_size = head_size
         self._head = bytearray()
         self._error: OSError | None = None
-        self._size = self._checked = 0
+        self._size = self._checked = self._begun = 0
         self._path = incoming.ready.take()
         self._file = os.open(self._path, os.O_WRONLY | os.O_CLOEXEC)
         self._write(memoryview(begin))
@@ -152,6 +153,9 @@ class Arrival:
                 written = os.write(self._file, data)
                 self._size += written
                 data = data[written:]
+            if self._size - self._begun >= BEGIN_AT:
+                begin_writing(self._file, self._begun, self._size - self._begun)
+                self._begun = self._size
             if self._size - self._checked > _CHECK_DISK:
                 self._checked = self._size
                 self._incoming.check_room()

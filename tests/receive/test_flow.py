@@ -19,7 +19,7 @@ from dicom_node.receive.receiver import Receiver
 from tests.deliver.pacs import unused_port
 from tests.receive.node import Site, associated, configure, eventually, running
 from tests.receive.wire import REJECTED, connected, open_wire
-from tests.support.dicom import series
+from tests.support.dicom import encoded, series
 
 CT = [(CTImageStorage, ExplicitVRLittleEndian)]
 TRANSIENT, BY_PRESENTATION, CONGESTED, LIMIT = 2, 3, 1, 2  # PS3.8 Table 9-21
@@ -74,6 +74,22 @@ def test_a_push_without_a_pause_gets_its_rows_while_it_goes_on(site: Site) -> No
                 break
     assert sent < len(images)
     assert len(site.registered(sent)) == sent
+
+
+def test_a_push_under_way_is_left_alone_until_its_first_object_has_waited_for_two_seconds(tmp_path: Path) -> None:
+    (tmp_path / "incoming").mkdir()
+    first, last = time.time(), time.time() + 60  # by its name the last one always came just now
+    for at, one in zip((first, last), series(2), strict=True):
+        (tmp_path / "incoming" / f"{int(at * 1e9):016x}.aa.dcm").write_bytes(encoded(one))
+    looks = 0
+    with running(tmp_path) as site:
+        while not site.count(Instance):
+            assert time.time() < first + 30
+            looks += 1
+            time.sleep(0.05)
+        assert time.time() > first + 2
+        site.registered(2)
+    assert looks
 
 
 def test_rows_that_a_lost_write_ahead_log_took_are_made_again(tmp_path: Path) -> None:
