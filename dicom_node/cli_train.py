@@ -70,7 +70,9 @@ def train(
     out: Annotated[Path | None, typer.Option(help="Where checkpoint, split, card and pictures go.")] = None,
     epochs: Annotated[int, typer.Option(help="At most so many; 0 is the recipe's own number.", min=0)] = 0,
     rate: Annotated[float, typer.Option(help="Peak learning rate; 0 is the recipe's own.", min=0)] = 0.0,
-    patience: Annotated[int, typer.Option(help="Epochs without a better score before stopping; 0 never.", min=0)] = 15,
+    patience: Annotated[
+        int, typer.Option(help="Epochs without a better score before stopping; 0 never, nor with --no-steer.", min=0)
+    ] = 15,
     steer: Annotated[bool, typer.Option(help="No: train on the validation patients too; keep the last epoch.")] = True,
     layers: Annotated[str, typer.Option(help="head or all; the head of published weights, all of ours.")] = "",
     fold: Annotated[int, typer.Option(help="Which fifth of the patients measures, 0 to 4.", min=0, max=4)] = 0,

@@ -86,12 +86,14 @@ def fit(
     while run.epoch < plan.epochs and not run.stale:
         began = time.monotonic()
         total = run.train_epoch(batches, loss, watch.step)
+        judged = "not judged"
         if watch.score is not None:
             run.judge(watch.score(run.averaged.module.eval()))
+            judged = f"score {run.last:.4f}"
         run.epoch += 1
         run.save()
         spent = time.monotonic() - began
-        log.info("epoch %d of %d: loss %.4f, score %.4f, %.0f s", run.epoch, plan.epochs, total, run.last, spent)
+        log.info("epoch %d of %d: loss %.4f, %s, %.0f s", run.epoch, plan.epochs, total, judged, spent)
     return run.result()
 
 
