@@ -48,7 +48,7 @@ MALFORMED = (
 
 _DEFER_BYTES = 64 * 1024  # private blobs above this stay on disk
 _SHORT_BYTES = 256  # values up to this are remembered: in the slices of a series most of them repeat
-_REMEMBERED = 8192
+_REMEMBERED = 512  # a few slices of values; those that repeat stay
 _NUMBERS = frozenset({"DS", "IS", "FD", "FL", "SS", "US", "SL", "UL", "SV", "UV", "US or SS"})
 _TEXTS = frozenset({"AE", "AS", "CS", "DA", "DT", "TM", "LO", "SH", "ST", "UC", "UR"})
 _UIDS = frozenset({"SOPClassUID", "StudyInstanceUID", "SeriesInstanceUID", "FrameOfReferenceUID"})
