@@ -13,7 +13,7 @@ from dicom_node.errors import ObjectError
 from dicom_node.imaging import facts_of
 from dicom_node.imaging.headers import read_header
 from tests.imaging.objects import PATIENT, ct, multi_frame_ct
-from tests.support.dicom import deflate_bomb
+from tests.support.dicom import ct_slice, deflate_bomb, encoded
 from tests.support.memory import at_most_mb
 
 PERSONAL = re.compile("Physician|Operator|PersonName|Address|Phone|Accession|BirthD|OrderNumber|PatientID|PatientName")
@@ -114,6 +114,17 @@ def test_a_malformed_number_is_kept_as_text() -> None:
     dataset.SliceThickness = "2"
     dataset["SliceThickness"]._value = "2,5"
     assert facts_of(dataset)["SliceThickness"] == ("2,5",)
+
+
+def test_the_same_bytes_are_read_in_each_objects_own_character_set(tmp_path: Path) -> None:
+    said = []
+    for name, character_set in (("latin", "ISO_IR 100"), ("cyrillic", "ISO_IR 144"), ("latin again", "ISO_IR 100")):
+        path = tmp_path / f"{name}.dcm"
+        one = ct_slice("1.2.1", "1.2.1.1")
+        one.SpecificCharacterSet, one.StationName = "ISO_IR 100", "\xc1 2"
+        path.write_bytes(encoded(one).replace(b"ISO_IR 100", character_set.encode()))
+        said += facts_of(read_header(str(path)))["StationName"]
+    assert said == ["\xc1 2", "\u0421 2", "\xc1 2"]
 
 
 def test_a_deflated_object_that_would_fill_the_memory_is_refused_unread(tmp_path: Path) -> None:
