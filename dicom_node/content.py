@@ -22,10 +22,17 @@ _SHOWN = (
 
 
 def content_digest(path: Path) -> str:
-    """Return the SHA-256 (64 hex digits) of an object's pixels, as encoded, and geometry; "" where it has no pixels.
+    """Return the SHA-256 (64 hex digits) of an object's pixels, as encoded, and geometry; "" where one cannot be read.
 
-    Raises whatever pydicom does on broken bytes.
+    Such an object is never taken for what another shows.
     """
+    try:
+        return _digest(path)
+    except Exception:  # noqa: BLE001 - pydicom raises a dozen kinds on broken bytes
+        return ""
+
+
+def _digest(path: Path) -> str:
     dataset = dcmread(path, specific_tags=[*_PIXELS, *_SHOWN, "PerFrameFunctionalGroupsSequence"])
     found = hashlib.sha256()
     for keyword in _PIXELS:
@@ -41,9 +48,9 @@ def content_digest(path: Path) -> str:
 
 
 def stack_content(stack: Stack) -> str:
-    """Return a digest of what a stack's frames show together, in whatever order; "" where one has no pixels.
+    """Return a digest of what a stack's frames show together, in whatever order; "" where one shows nothing.
 
-    A stack of one single-frame object has its `content_digest`. Raises as it does.
+    A stack of one single-frame object has its `content_digest`.
     """
     paths = {frame.path for frame in stack.frames}
     by_path = {path: content_digest(Path(path)) for path in paths}

@@ -83,8 +83,8 @@ class _Slices:
             plane = _plane(frame, values, self._first, alone=self._count == 1)
             if k == 0:
                 self._first = plane
-            if k == 0 and stored.ndim == 2:  # only now is it known that there are as many pixels as the header says
-                self.array = np.empty((self._count, *stored.shape), dtype=np.float32)
+                if stored.ndim == 2:  # only now is it known that there are as many pixels as the header says
+                    self.array = np.empty((self._count, *stored.shape), dtype=np.float32)
             _check_size(frame, stored, self.array)
             _rescale(stored, values, self.array[k])
             found.append((plane, values))

@@ -105,11 +105,8 @@ def _earlier(shelf: Shelf, path: Path) -> Found | None:
 def _is_header_update(found: Found, earlier: Found) -> bool:
     if found.header.identity != earlier.header.identity:
         return False
-    try:
-        shown = content_digest(found.path)
-        return bool(shown) and shown == content_digest(earlier.path)
-    except Exception:  # noqa: BLE001 - pydicom raises a dozen kinds on broken bytes: then it is another object
-        return False
+    shown = content_digest(found.path)
+    return bool(shown) and shown == content_digest(earlier.path)
 
 
 def _supersede(shelf: Shelf, found: Found, earlier: Found) -> tuple[Found, Note]:

@@ -13,7 +13,6 @@ from dicom_node.config import Config
 from dicom_node.content import stack_content
 from dicom_node.images import Stack as Content
 from dicom_node.imaging import Split, split, stack_id
-from dicom_node.imaging.headers import MALFORMED
 from dicom_node.uids import digest
 from dicom_node.work.copies import recognised
 from dicom_node.work.durable import Step
@@ -51,7 +50,7 @@ class Splitting:
             instances = session.scalars(select(Instance).where(Instance.series_uid == series_uid)).all()
         folder = self._config.storage_folder
         found = split(series.study_uid, series_uid, [(str(folder / one.path), one.caller) for one in instances])
-        shown = {stack_id(stack): _shown(stack) for stack in found.stacks}
+        shown = {stack_id(stack): stack_content(stack) for stack in found.stacks}
         with self._catalog.write() as session:
             series = session.get_one(Series, series_uid)
             series.caller = instances[0].caller if instances else ""
@@ -111,11 +110,3 @@ class Splitting:
             content=content.to_json(),
             at=time.time(),
         )
-
-
-def _shown(content: Content) -> str:
-    """Return the stack's digest; "" where its geometry cannot be read, as under a VR that there is not."""
-    try:
-        return stack_content(content)
-    except MALFORMED:
-        return ""

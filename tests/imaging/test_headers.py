@@ -117,7 +117,7 @@ def test_a_malformed_number_is_kept_as_text() -> None:
 
 
 def test_the_same_bytes_are_read_in_each_objects_own_character_set(tmp_path: Path) -> None:
-    said = []
+    said: list[object] = []
     for name, character_set in (("latin", "ISO_IR 100"), ("cyrillic", "ISO_IR 144"), ("latin again", "ISO_IR 100")):
         path = tmp_path / f"{name}.dcm"
         one = ct_slice("1.2.1", "1.2.1.1")

@@ -23,6 +23,7 @@ from pydicom.uid import (
 from pynetdicom import AllStoragePresentationContexts
 
 from dicom_node.catalog import Instance, Series
+from dicom_node.receive.early import BEGIN_AT
 from tests.receive.node import Site, altered
 from tests.support.dicom import ct_slice, data_set_bytes, encoded, radiograph, series
 
@@ -64,6 +65,14 @@ def test_data_sets_are_stored_byte_for_byte_whatever_their_transfer_syntax(site:
     assert {syntax: data_set_bytes(file) for syntax, file in stored.items()} == {
         syntax: data_set_bytes(file) for syntax, file in files.items()
     }
+
+
+def test_a_large_object_that_the_disk_begins_with_while_it_comes_is_stored_byte_for_byte(site: Site) -> None:
+    file = encoded(series(1, shape=(2048, 1500))[0])
+    assert len(file) > 5 * BEGIN_AT
+    assert site.store_file(file).Status == 0x0000
+    (row,) = site.registered(1)
+    assert data_set_bytes((site.folder / row.path).read_bytes()) == data_set_bytes(file)
 
 
 def _file_in(syntax: UID) -> bytes:
