@@ -34,6 +34,7 @@ from benchmarks.receiving.servers import (
     StockOrthanc,
     StockStoreSCP,
     StoreSCP,
+    Unprepared,
     program_of_dcmtk,
 )
 
@@ -49,7 +50,7 @@ class Turn:
 
     rate: float  # objects per second
     settled_rate: float  # the same, until the server has dealt with them behind the answers too
-    cpu_ms: float  # of the server, per object, until then
+    cpu_ms: float  # of the server, per object, until it rests
     p99_ms: float  # of the answers; 0 where the sender does not say
 
 
@@ -86,6 +87,7 @@ def _turn(server: Server, turn: int, count: int, sender: Sender) -> Turn:
         raise RuntimeError(f"{server.name} refused {sent.refused} of {count}")
     server.settle(turn * count)
     settled_s = max(sent.seconds, time.perf_counter() - started) if isinstance(server, Ours) else sent.seconds
+    server.rest()
     p99 = statistics.quantiles(sent.answer_s, n=100)[98] * 1e3 if len(sent.answer_s) > 1 else 0.0
     return Turn(count / sent.seconds, count / settled_s, (server.cpu_s() - cpu) / count * 1e3, p99)
 
@@ -129,7 +131,7 @@ def stock(kind: Kind, count: int, folder: Path) -> Sender:
 def with_fast_sender(name: str, associations: int, rounds: int) -> None:
     """One kind over one or several associations, against both peers, tuned."""
     kind = KINDS[name]
-    servers = (Ours, OrthancServer, StoreSCP, BitPreservingStoreSCP)
+    servers = (Ours, Unprepared, OrthancServer, StoreSCP, BitPreservingStoreSCP)
     compare(kind, kind.count, servers, rounds, fast(kind, kind.count, associations))
 
 

@@ -77,6 +77,7 @@ class Storage(_Section):
 
     folder: Path = Path("data")
     min_free_gb: float = Field(5.0, ge=0)  # below this, C-STORE is answered 0xA700
+    ready_mb: int = Field(512, ge=0)  # at most, of files that are filled with zeros between pushes to make them faster
     max_waiting: int = Field(100_000, ge=1)  # objects without a row yet; above this, senders are told to come later
     keep_days: float | None = Field(None, ge=0)  # finished series are removed after this; None is never
     keep_free_gb: float | None = Field(None, ge=0)  # below this the oldest finished series are removed; None is never

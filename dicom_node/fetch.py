@@ -49,7 +49,7 @@ def fetch(config: Config, peer: Peer, study_uid: str) -> Iterator[Progress]:
         return
     shelf = Shelf(config.storage_folder)
     shelf.make()
-    incoming = Incoming(shelf, int(config.storage.min_free_gb * 1e9), config.storage.max_waiting)
+    incoming = Incoming(shelf, config.storage)
     with closing(incoming), closing(incoming.sender(secrets.token_hex(8))) as sender:
 
         def keep(meta: FileMetaDataset, data_set: bytes) -> None:

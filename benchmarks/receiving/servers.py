@@ -23,6 +23,7 @@ from dicom_node.processes import start
 from orthanc_test.orthanc import Orthanc, free_port
 
 _TICKS = os.sysconf("SC_CLK_TCK")
+_REST_S = 2.5  # longer than it takes until a push counts as over
 _TUNED = {"TCP_NODELAY": "1"}  # dcmtk's own variable: Nagle's algorithm off
 
 
@@ -53,6 +54,9 @@ class Server:
     def settle(self, count: int) -> None:
         """Wait until so many objects in all have been dealt with behind the answers too."""
 
+    def rest(self) -> None:
+        """Wait until it does nothing any more, so that the next server has the machine to itself."""
+
     def cpu_s(self) -> float:
         """Processor seconds that its processes, living and ended, have used."""
         return sum(_cpu_s(pid) for pid in self.pids)
@@ -81,10 +85,11 @@ class Ours(Server):
     """Receivers and the registrar as the node runs them; durable."""
 
     name, ae_title = "dicom-node", "NODE"
+    ready_mb = 512
 
     def __enter__(self) -> Self:
         node = {"ae_title": self.ae_title, "port": self.port, "max_associations": 60, "max_associations_per_caller": 60}
-        storage = {"folder": self.folder, "min_free_gb": 1}
+        storage = {"folder": self.folder, "min_free_gb": 1, "ready_mb": self.ready_mb}
         self.config = Config.model_validate(
             {"folder": self.folder, "node": node, "storage": storage, "log": {"level": "ERROR"}}
         )
@@ -131,9 +136,25 @@ class Ours(Server):
                 raise TimeoutError("not everything was registered")
             time.sleep(0.02)
 
+    def rest(self) -> None:
+        """Wait until no more files are made ready for the next push."""
+        seen, since = -1, time.monotonic()
+        while time.monotonic() - since < _REST_S:
+            ready = sum(1 for _ in self.folder.glob("ready/*/*"))
+            if ready != seen:
+                seen, since = ready, time.monotonic()
+            time.sleep(0.1)
+
     def _registered(self) -> int:
         with self.catalog.read() as session:
             return session.scalar(select(func.count()).select_from(Instance)) or 0
+
+
+class Unprepared(Ours):
+    """Ours, where no files are filled between pushes: how it receives what is more than was made ready."""
+
+    name = "dicom-node, unprepared"
+    ready_mb = 0
 
 
 class OrthancServer(Server):

@@ -1,27 +1,31 @@
-"""What a received file has before its data set: who sent what, and how long the file has to be (PS3.10 7.1)."""
+"""What a received file has before its data set: who sent what, and how to see that it is whole (PS3.10 7.1)."""
 
 from __future__ import annotations
 
+import os
 import struct
 from pathlib import Path
+
+from xxhash import xxh3_64
 
 from dicom_node.receive import command as dimse
 from dicom_node.uids import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_NAME
 
-SIZE = struct.Struct("<Q")
-"""The last bytes of a head: how many bytes the whole file has, 0 while it is being written."""
-
+_SEAL = struct.Struct("<QQ")  # bytes of the whole file; XXH3 of all of them but these
+_NO_SEAL = bytes(_SEAL.size)
 _PREAMBLE = bytes(128) + b"DICM"
 _SHORT, _LONG = struct.Struct("<HH2sH"), struct.Struct("<HH2sxxL")  # PS3.5 7.1.2
 _GROUP_LENGTH = _SHORT.pack(2, 0, b"UL", 4)
 _LENGTH = struct.Struct("<L")
 _LENGTH_AT = len(_PREAMBLE) + len(_GROUP_LENGTH)
+_CHUNK = 1 << 20  # bytes
+_HEAD_AT_MOST = 1 << 10  # bytes; the longest UIDs and AE titles make half of it
 
 
 def file_head(*, sop_class: str, instance: str, transfer_syntax: str, calling: str, called: str) -> bytes:
     """Return preamble and File Meta Information of a file (PS3.10 Table 7.1-1), from which the catalog can be rebuilt.
 
-    It ends with `SIZE`, as private information of ours, (0002,0102): the file itself says whether it is whole.
+    It ends with a seal, as private information of ours, (0002,0102), which is empty until all has come.
 
     Args:
         sop_class: UID of what the data set is.
@@ -42,26 +46,93 @@ def file_head(*, sop_class: str, instance: str, transfer_syntax: str, calling: s
             _short(0x0017, b"AE", sender),
             _short(0x0018, b"AE", dimse.as_text(called)),
             _OURS,
-            SIZE.pack(0),
+            _NO_SEAL,
         )
     )
     return _PREAMBLE + _GROUP_LENGTH + _LENGTH.pack(len(elements)) + elements
 
 
-def is_whole(path: Path) -> bool:
-    """Say whether a file that began with a head of ours has the size that it says.
+class Seal:
+    """Makes a file say of itself how long it is and what it holds, so that a sync of its bytes is all that it needs.
+
+    A file that was made ahead has its length from the start, and after a crash of the system any part of it may be
+    missing: its length alone says nothing.
+    """
+
+    def __init__(self, head: bytes) -> None:
+        """`head` is a `file_head`."""
+        self._at = len(head) - _SEAL.size
+        self._size = len(head)
+        self._hash = xxh3_64(head[: self._at])
+
+    def add(self, fragment: memoryview) -> None:
+        """Take in the next bytes of the data set."""
+        self._size += len(fragment)
+        self._hash.update(fragment)
+
+    def put(self, file: int) -> None:
+        """Write the seal of what was added into an open file.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        os.pwrite(file, _SEAL.pack(self._size, self._hash.intdigest()), self._at)
+
+
+def is_begun(path: Path) -> bool:
+    """Say whether anything was written into a file that may have been made ahead.
 
     Raises:
         OSError: it cannot be read.
     """
     with path.open("rb") as file:
-        begin = file.read(_LENGTH_AT + _LENGTH.size)
-        if len(begin) < _LENGTH_AT + _LENGTH.size or not begin.startswith(_PREAMBLE):
+        return file.read(len(_PREAMBLE)) == _PREAMBLE
+
+
+def is_whole(path: Path) -> bool:
+    """Say whether a file that began with a head of ours is what its seal says; zeros may follow.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    with path.open("rb") as file:
+        found = _read_head(file.read(_HEAD_AT_MOST))
+        if found is None:
             return False
-        (length,) = _LENGTH.unpack_from(begin, _LENGTH_AT)
-        file.seek(len(begin) + length - SIZE.size)
-        said = file.read(SIZE.size)
-        return len(said) == SIZE.size and SIZE.unpack(said)[0] == path.stat().st_size
+        head, (size, said) = found
+        found_hash = xxh3_64(head)
+        file.seek(len(head) + _SEAL.size)
+        left = size - len(head) - _SEAL.size
+        while left > 0 and (chunk := file.read(min(left, _CHUNK))):
+            found_hash.update(chunk)
+            left -= len(chunk)
+        return left == 0 and found_hash.intdigest() == said
+
+
+def trim(path: Path) -> None:
+    """Cut off what a file has behind its object, durably; another's file stays as it is.
+
+    Raises:
+        OSError: it cannot be read or written.
+    """
+    with path.open("r+b") as file:
+        found = _read_head(file.read(_HEAD_AT_MOST))
+        if found is None:
+            return
+        size = found[1][0]
+        if 0 < size < path.stat().st_size:
+            file.truncate(size)
+            os.fsync(file)
+
+
+def _read_head(begin: bytes) -> tuple[bytes, tuple[int, int]] | None:
+    """Return the bytes before the seal, and the seal; None where no head of ours stands at the beginning."""
+    if len(begin) < _LENGTH_AT + _LENGTH.size or not begin.startswith(_PREAMBLE):
+        return None
+    at = _LENGTH_AT + _LENGTH.size + _LENGTH.unpack_from(begin, _LENGTH_AT)[0] - _SEAL.size
+    if not begin[:at].endswith(_OURS) or len(begin) < at + _SEAL.size:
+        return None
+    return begin[:at], _SEAL.unpack_from(begin, at)
 
 
 def _short(element: int, vr: bytes, value: bytes) -> bytes:
@@ -71,4 +142,4 @@ def _short(element: int, vr: bytes, value: bytes) -> bytes:
 _IMPLEMENTATION = _short(0x0012, b"UI", dimse.as_uid(IMPLEMENTATION_CLASS_UID)) + _short(
     0x0013, b"SH", dimse.as_text(IMPLEMENTATION_NAME)
 )
-_OURS = _short(0x0100, b"UI", dimse.as_uid(IMPLEMENTATION_CLASS_UID)) + _LONG.pack(2, 0x0102, b"OB", SIZE.size)
+_OURS = _short(0x0100, b"UI", dimse.as_uid(IMPLEMENTATION_CLASS_UID)) + _LONG.pack(2, 0x0102, b"OB", _SEAL.size)

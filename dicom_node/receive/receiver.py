@@ -17,7 +17,8 @@ class Receiver:
     def __init__(self, config: Config, offers: Iterable[Offer] = ()) -> None:
         """`offers` are services besides Verification and Storage."""
         self._shelf = Shelf(config.storage_folder)
-        self._incoming = Incoming(self._shelf, int(config.storage.min_free_gb * 1e9), config.storage.max_waiting)
+        ready_bytes = config.storage.ready_mb * 1_000_000 // config.node.receiver_count
+        self._incoming = Incoming(self._shelf, config.storage, ready_bytes)
         self._shared_port = config.node.receiver_count > 1
         self._scp = StorageSCP(config, self._incoming, offers)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from pathlib import Path
 
 from dicom_node.errors import ObjectError
 from dicom_node.receive import command as dimse
@@ -58,7 +57,7 @@ class _Keeping:
             return _answer_to(error, self._request)
         return Response(SUCCESS)
 
-    def _check(self, head: bytes, path: Path) -> None:
+    def _check(self, head: bytes, path: str) -> None:
         """Compare what the object says it is with what the command said (PS3.4 B.2.3, Table B.2-1)."""
         syntax = self._request.context.transfer_syntax
         identity = peek_identity(head, syntax) or _read_identity(path, len(_begin(self._request)), syntax)
@@ -70,8 +69,8 @@ class _Keeping:
                 raise ObjectError(identity.sop_instance_uid, f"{keyword} differs from the command's")
 
 
-def _read_identity(path: Path, data_set_at: int, syntax: str) -> Identity:
-    with path.open("rb") as file:
+def _read_identity(path: str, data_set_at: int, syntax: str) -> Identity:
+    with open(path, "rb") as file:  # noqa: PTH123 - a string, as everywhere on the way to an answer
         file.seek(data_set_at)
         return read_identity(file, syntax)
 

@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from dicom_node.receive.file_head import is_whole
+from dicom_node.receive.file_head import is_begun, is_whole
 from dicom_node.receive.incoming import WHOLE
 from dicom_node.receive.marks import UNLOCKED, is_locked
 from dicom_node.receive.ready import MARK
@@ -67,7 +67,7 @@ class Waiting:
                 if is_whole(path):
                     path.rename(self._folder / f"{status.st_mtime_ns:016x}.{folder.name}-{path.name}{WHOLE}")
                     continue
-                if status.st_size:
+                if is_begun(path):
                     log.warning("an object of %d bytes was cut off before it was answered; dropped", status.st_size)
                 path.unlink()
             folder.rmdir()

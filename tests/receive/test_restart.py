@@ -8,12 +8,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import pytest
 from pydicom import FileDataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian
 from sqlalchemy import text
 
 from dicom_node.catalog import Event, Instance, OpenAssociation, Series, Study
-from dicom_node.receive.file_head import SIZE, file_head
+from dicom_node.receive.file_head import Seal, file_head
 from tests.receive.node import Site, eventually, running
 from tests.receive.wire import COMMAND_LAST, DATA_SET_LAST, data, open_wire
 from tests.support.dicom import data_set_bytes, encoded, series
@@ -32,24 +33,52 @@ def test_objects_that_wait_without_a_row_are_registered_at_the_next_start(tmp_pa
 
 
 def test_what_a_power_failure_left_is_kept_where_it_is_whole_and_dropped_where_it_was_cut(tmp_path: Path) -> None:
-    whole, cut, unsaid = map(received, series(3))
     left = tmp_path / "ready" / "aa"
     left.mkdir(parents=True)
     left.with_suffix(".mark").touch()
-    (left / "1").write_bytes(whole)
-    (left / "2").write_bytes(cut[:-1])
-    (left / "3").write_bytes(unsaid.replace(SIZE.pack(len(unsaid)), SIZE.pack(0), 1))
-    (left / "4").touch()
+    one, other, cut, torn, unsealed = series(5)
+    torn.PixelData = torn.PixelData[:-2] + b"\1\1"
+    whole, longer = received(left / "0", one), received(left / "1", other)
+    _append(left / "1", bytes(5000))  # a file that was made ahead, and is longer than its object
+    (left / "2").write_bytes(received(left / "2", cut)[:-1])
+    (left / "3").write_bytes(received(left / "3", torn)[:-2] + bytes(2))  # its last block was not written
+    received(left / "4", unsealed, is_sealed=False)
+    (left / "5").touch()
+    (left / "6").write_bytes(bytes(65536))
     with running(tmp_path) as site:
-        (row,) = site.registered(1)
-        assert (site.folder / row.path).read_bytes() == whole
+        rows = site.registered(2)
+        assert {(site.folder / row.path).read_bytes() for row in rows} == {whole, longer}
         assert not left.exists()
         assert list((tmp_path / "ready").iterdir()) == []
         assert not (tmp_path / "unreadable").exists()
 
 
-def received(dataset: FileDataset) -> bytes:
-    """Return an object as a receiver has just written it."""
+def test_what_was_made_ahead_and_not_used_is_no_loss_to_report(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    left = tmp_path / "ready" / "aa"
+    left.mkdir(parents=True)
+    left.with_suffix(".mark").touch()
+    (left / "1").write_bytes(bytes(65536))
+    size = len(received(left / "2", series(1)[0], is_sealed=False))
+    with running(tmp_path):
+        eventually(lambda: not left.exists())
+    losses = [record.getMessage() for record in caplog.records if "cut off" in record.getMessage()]
+    assert losses == [f"an object of {size} bytes was cut off before it was answered; dropped"]
+
+
+def test_an_object_shorter_than_its_file_is_trimmed_before_it_has_a_row(tmp_path: Path) -> None:
+    incoming = tmp_path / "incoming"
+    incoming.mkdir()
+    whole = received(incoming / "aa.dcm", series(1)[0])
+    _append(incoming / "aa.dcm", bytes(5000))
+    with running(tmp_path) as site:
+        (row,) = site.registered(1)
+        assert (row.size, (site.folder / row.path).read_bytes()) == (len(whole), whole)
+
+
+def received(path: Path, dataset: FileDataset, *, is_sealed: bool = True) -> bytes:
+    """Write an object as a receiver does, and return the file's bytes."""
     head = file_head(
         sop_class=dataset.SOPClassUID,
         instance=dataset.SOPInstanceUID,
@@ -58,7 +87,18 @@ def received(dataset: FileDataset) -> bytes:
         called="NODE",
     )
     data_set = data_set_bytes(encoded(dataset))
-    return head[: -SIZE.size] + SIZE.pack(len(head) + len(data_set)) + data_set
+    path.write_bytes(head + data_set)
+    seal = Seal(head)
+    seal.add(memoryview(data_set))
+    if is_sealed:
+        with path.open("r+b") as file:
+            seal.put(file.fileno())
+    return path.read_bytes()
+
+
+def _append(path: Path, data: bytes) -> None:
+    with path.open("ab") as file:
+        file.write(data)
 
 
 def test_an_unreadable_file_is_set_aside_with_an_event(tmp_path: Path) -> None:
@@ -162,7 +202,7 @@ from pathlib import Path
 from dicom_node.catalog import Catalog
 from dicom_node.receive.receiver import Receiver
 from dicom_node.receive.registrar import Registrar
-from dicom_node.receive.file_head import SIZE, file_head
+from dicom_node.receive.file_head import Seal, file_head
 from tests.receive.node import configure
 config = configure(Path(sys.argv[1]))
 catalog = Catalog(config.catalog_url)

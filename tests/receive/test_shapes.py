@@ -174,7 +174,7 @@ def test_an_object_that_was_cut_off_leaves_nothing(site: Site) -> None:
     assert site.store(series(1)) == [0]
     assert site.registered(1)[0].uid != "1.2.3.4.5"
     assert not list((site.folder / "incoming").iterdir())
-    assert not [path for path in (site.folder / "ready").rglob("*") if path.is_file() and path.stat().st_size]
+    assert not [path for path in (site.folder / "ready").rglob("*") if path.is_file() and any(path.read_bytes())]
 
 
 def test_a_further_service_is_offered_and_its_answer_fits_the_peer(tmp_path_factory: pytest.TempPathFactory) -> None:

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import os
+import time
 import zlib
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -24,12 +26,13 @@ from pynetdicom import AllStoragePresentationContexts
 
 from dicom_node.catalog import Instance, Series
 from dicom_node.receive.early import BEGIN_AT
-from tests.receive.node import Site, altered
+from tests.receive.node import Site, altered, eventually
 from tests.support.dicom import ct_slice, data_set_bytes, encoded, radiograph, series
 
 ZOO = Path(__file__).parents[3] / "shared" / "data" / "dicom_zoo"
 NATIVE = [ImplicitVRLittleEndian, ExplicitVRLittleEndian, DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian]
 STANDARD = {context.abstract_syntax for context in AllStoragePresentationContexts}
+_PUSH_OVER_S = 2.0
 ENCAPSULATED = [JPEGBaseline8Bit, JPEG2000Lossless, JPEGLSLossless, RLELossless, MPEG2MPML]
 
 
@@ -73,6 +76,46 @@ def test_a_large_object_that_the_disk_begins_with_while_it_comes_is_stored_byte_
     assert site.store_file(file).Status == 0x0000
     (row,) = site.registered(1)
     assert data_set_bytes((site.folder / row.path).read_bytes()) == data_set_bytes(file)
+
+
+def test_a_push_makes_files_of_its_size_ready_for_the_next(site: Site) -> None:
+    site.store(series(40))
+    eventually(lambda: _ready(site).count(64 << 10) == 64)  # as many as were asked for, in whole batches
+    site.store(series(10))
+    assert _ready(site).count(64 << 10) < 64
+    eventually(lambda: _ready(site).count(64 << 10) == 64)
+
+
+def test_objects_that_differ_from_the_files_made_for_them_are_stored_byte_for_byte(site: Site) -> None:
+    site.store(series(2))  # of the first object's size nothing is known
+    eventually(lambda: 64 << 10 in _ready(site))
+    site.store(series(2, shape=(300, 500)))
+    eventually(lambda: 320 << 10 in _ready(site))
+    mixed = [one for pair in zip(series(6), series(6, shape=(300, 500)), strict=True) for one in pair]
+    assert site.store(mixed) == [0x0000] * 12
+    rows = {row.uid: row for row in site.registered(16)}
+    for dataset in mixed:
+        row = rows[dataset.SOPInstanceUID]
+        stored = (site.folder / row.path).read_bytes()
+        assert len(stored) == row.size
+        assert data_set_bytes(stored) == data_set_bytes(encoded(dataset))
+
+
+def test_no_files_are_filled_where_the_configuration_gives_them_no_room(start: Callable[..., Site]) -> None:
+    site = start(ready_mb=0)
+    site.store(series(40))
+    site.registered(40)
+    time.sleep(_PUSH_OVER_S)
+    assert set(_ready(site)) == {0}
+
+
+def _ready(site: Site) -> list[int]:
+    """Return the sizes of the files that stand ready."""
+    sizes = []
+    for path in (site.folder / "ready").glob("*/*"):
+        with suppress(FileNotFoundError):  # taken meanwhile
+            sizes.append(path.stat().st_size)
+    return sizes
 
 
 def _file_in(syntax: UID) -> bytes:
