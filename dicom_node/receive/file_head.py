@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import struct
+from collections.abc import Iterable
+from contextlib import ExitStack
 from pathlib import Path
 
 from xxhash import xxh3_64
@@ -109,20 +111,31 @@ def is_whole(path: Path) -> bool:
         return left == 0 and found_hash.intdigest() == said
 
 
-def trim(path: Path) -> None:
-    """Cut off what a file has behind its object, durably; another's file stays as it is.
+def trim(paths: Iterable[Path]) -> None:
+    """Cut off what files have behind their objects, durably; what is gone, or no file of ours, is left alone.
+
+    All are cut before the first is synced: a file system with a journal then has one commit for all of them.
 
     Raises:
-        OSError: it cannot be read or written.
+        OSError: one cannot be read or written.
     """
-    with path.open("r+b") as file:
-        found = _read_head(file.read(_HEAD_AT_MOST))
-        if found is None:
-            return
-        size = found[1][0]
-        if 0 < size < path.stat().st_size:
-            file.truncate(size)
+    with ExitStack() as stack:
+        for file in [file for path in paths if (file := _trimmed(path, stack)) is not None]:
             os.fsync(file)
+
+
+def _trimmed(path: Path, stack: ExitStack) -> int | None:
+    """Return the descriptor of a file that had to be cut."""
+    try:
+        file = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    stack.callback(os.close, file)
+    found = _read_head(os.pread(file, _HEAD_AT_MOST, 0))
+    if found is None or not 0 < (size := found[1][0]) < os.fstat(file).st_size:
+        return None
+    os.ftruncate(file, size)
+    return file
 
 
 def _read_head(begin: bytes) -> tuple[bytes, tuple[int, int]] | None:

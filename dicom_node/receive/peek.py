@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Collection
 
-_HEAD = struct.Struct("<HH")  # group, element
+_HEAD = struct.Struct("<HH2sH")  # group, element, and in explicit syntaxes value representation and short length
 _LONG, _SHORT = struct.Struct("<L"), struct.Struct("<H")
 _LONG_VRS = frozenset((b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV"))
 _UNDEFINED = 0xFFFFFFFF
@@ -58,16 +58,15 @@ def behind_group(data: bytes, at: int) -> int:
 
 def _element(data: bytes, at: int, *, implicit: bool) -> tuple[int, int, int]:
     """Return an element's tag, where its value starts, and its length."""
-    group, element = _HEAD.unpack_from(data, at)
+    group, element, vr, length = _HEAD.unpack_from(data, at)
     tag = group << 16 | element
     if implicit or group == 0xFFFE:
         return tag, at + 8, _LONG.unpack_from(data, at + 4)[0]
-    vr = data[at + 4 : at + 6]
     if vr in _LONG_VRS:
         return tag, at + 12, _LONG.unpack_from(data, at + 8)[0]
     if not vr.isalpha():
         raise UnreadableError("no value representation")
-    return tag, at + 8, _SHORT.unpack_from(data, at + 6)[0]
+    return tag, at + 8, length
 
 
 def _behind_sequence(data: bytes, at: int, depth: int, *, implicit: bool) -> int:

@@ -8,7 +8,6 @@ from typing import Protocol
 
 from dicom_node.content import content_digest
 from dicom_node.errors import ObjectError
-from dicom_node.receive.file_head import trim
 from dicom_node.receive.shelf import Found, Shelf, find, move, same_data_set
 
 
@@ -40,13 +39,12 @@ class Known(Protocol):
 
 
 def look_at(shelf: Shelf, path: Path) -> Found | Note:
-    """Trim a file and read what it is; one that cannot be read is moved aside. May be done again after any error.
+    """Read what it is; one that cannot be read is moved aside. May be done again after any error.
 
     Raises:
         OSError: the disk would not let us.
     """
     try:
-        trim(path)
         return find(path)
     except FileNotFoundError:
         return _gone(path)

@@ -14,6 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from dicom_node.catalog import Catalog
 from dicom_node.config import Config
 from dicom_node.receive import rows, scan
+from dicom_node.receive.file_head import trim
 from dicom_node.receive.placing import Note, Placed, look_at, place
 from dicom_node.receive.shelf import Found, Shelf
 from dicom_node.receive.waiting import Arrived, Waiting
@@ -127,6 +128,7 @@ class Registrar:
             self._register_batch(arrived[first : first + _BATCH])
 
     def _register_batch(self, arrived: Sequence[Arrived]) -> None:
+        self._lasting(partial(trim, [one.path for one in arrived]))
         looked = [self._lasting(partial(look_at, self._shelf, one.path)) for one in arrived]
         uids = [one.header.identity.sop_instance_uid for one in looked if isinstance(one, Found)]
         known = self._lasting(partial(rows.known, self._catalog, self._shelf, uids))
