@@ -63,12 +63,11 @@ class Waiting:
     def _take_over(self, folder: Path) -> None:
         with suppress(FileNotFoundError):
             for path in folder.iterdir():
-                status = path.stat()
                 if is_whole(path):
-                    path.rename(self._folder / f"{status.st_mtime_ns:016x}.{folder.name}-{path.name}{WHOLE}")
+                    path.rename(self._folder / f"{path.stat().st_mtime_ns:016x}.{folder.name}-{path.name}{WHOLE}")
                     continue
                 if is_begun(path):
-                    log.warning("an object of %d bytes was cut off before it was answered; dropped", status.st_size)
+                    log.warning("an object was cut off before it was answered; dropped")
                 path.unlink()
             folder.rmdir()
 

@@ -60,11 +60,11 @@ def test_what_was_made_ahead_and_not_used_is_no_loss_to_report(
     left.mkdir(parents=True)
     left.with_suffix(".mark").touch()
     (left / "1").write_bytes(bytes(65536))
-    size = len(received(left / "2", series(1)[0], is_sealed=False))
+    received(left / "2", series(1)[0], is_sealed=False)
     with running(tmp_path):
         eventually(lambda: not left.exists())
     losses = [record.getMessage() for record in caplog.records if "cut off" in record.getMessage()]
-    assert losses == [f"an object of {size} bytes was cut off before it was answered; dropped"]
+    assert losses == ["an object was cut off before it was answered; dropped"]
 
 
 def test_an_object_shorter_than_its_file_is_trimmed_before_it_has_a_row(tmp_path: Path) -> None:
