@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 
-BEGIN_AT = 1 << 20  # bytes that have come since
+BEGIN_AT = 256 << 10  # bytes that have come since
 
 _WRITE = 2  # SYNC_FILE_RANGE_WRITE of <fcntl.h>
 _sync_file_range = getattr(ctypes.CDLL(None), "sync_file_range", None)  # Linux

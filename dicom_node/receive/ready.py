@@ -20,7 +20,6 @@ from itertools import count, islice
 from pathlib import Path
 
 from dicom_node.receive import marks
-from dicom_node.receive.early import BEGIN_AT
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +28,7 @@ MARK = ".mark"
 _FULL, _LOW = 64, 32  # empty files
 _AT_ONCE = 32  # files
 _STEP = 64 << 10  # bytes; filled files have a multiple of it
-_LARGEST = BEGIN_AT  # bytes; what is larger is written while it comes
+_LARGEST = 1 << 20  # bytes; most of what is larger is written while it comes, wherever that is
 _ZEROS = bytes(_LARGEST)
 _QUIET_S = 1.0  # without an object, after which a push is over
 _RETRY_S = 1.0  # where none can be made

@@ -81,7 +81,7 @@ class Registrar:
             self._lasting(partial(rows.keep_associations, self._catalog, self._name, self._open))
             self._scan()
             while not self._stopping.is_set():
-                if self._is_under_way(self._lasting(self._waiting.arrived)) or self._turn() < _BATCH:
+                if self._is_under_way(*self._lasting(self._waiting.span)) or self._turn() < _BATCH:
                     self._stopping.wait(_LOOK_S)
             self._turn()
         except _StoppingError:
@@ -97,12 +97,10 @@ class Registrar:
                 return
             self._turn()
 
-    def _is_under_way(self, arrived: Sequence[Arrived]) -> bool:
+    def _is_under_way(self, first: float, last: float) -> bool:
         """Say whether to leave a push alone: its objects came just now, and none of them has waited for long."""
-        if not arrived:
-            return False
         now = time.time()  # which may have been set back since
-        return now - arrived[-1].at < _PAUSE_S and 0 <= now - arrived[0].at < _PUSH_AT_MOST_S
+        return now - last < _PAUSE_S and 0 <= now - first < _PUSH_AT_MOST_S
 
     def _turn(self) -> int:
         """Register what is there and see which associations have ended; return how many objects there were."""

@@ -23,7 +23,6 @@ class Arrived:
 
     path: Path
     association: str  # that brought it, "" where its name does not say
-    at: float = 0.0  # seconds of the clock, 0 where its name does not say
 
 
 class Waiting:
@@ -37,7 +36,12 @@ class Waiting:
     def arrived(self) -> list[Arrived]:
         """Return the objects that are safe, oldest first."""
         names = sorted(name for name in os.listdir(self._folder) if name.endswith(WHOLE))  # noqa: PTH208 - names only
-        return [Arrived(self._folder / name, _association(name), _time(name)) for name in names]
+        return [Arrived(self._folder / name, _association(name)) for name in names]
+
+    def span(self) -> tuple[float, float]:
+        """Return when the first and the last of them came, as seconds of the clock; zeros where nothing is there."""
+        names = [name for name in os.listdir(self._folder) if name.endswith(WHOLE)]  # noqa: PTH208 - names only
+        return (_time(min(names)), _time(max(names))) if names else (0.0, 0.0)
 
     def is_open(self, association: str) -> bool:
         """Say whether an association lives; all that it sent before it ended is among `arrived`."""
