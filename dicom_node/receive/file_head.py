@@ -132,9 +132,11 @@ def _trimmed(path: Path, stack: ExitStack) -> int | None:
         return None
     stack.callback(os.close, file)
     found = _read_head(os.pread(file, _HEAD_AT_MOST, 0))
-    if found is None or not 0 < (size := found[1][0]) < os.fstat(file).st_size:
+    status = os.fstat(file)
+    if found is None or not 0 < (size := found[1][0]) < status.st_size:
         return None
     os.ftruncate(file, size)
+    os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns))  # which say when it came
     return file
 
 

@@ -72,8 +72,10 @@ def test_an_object_shorter_than_its_file_is_trimmed_before_it_has_a_row(tmp_path
     incoming.mkdir()
     whole = received(incoming / "aa.dcm", series(1)[0])
     _append(incoming / "aa.dcm", bytes(5000))
+    os.utime(incoming / "aa.dcm", (1e9, 1e9))
     with running(tmp_path) as site:
         (row,) = site.registered(1)
+        assert row.at == 1e9
         assert (row.size, (site.folder / row.path).read_bytes()) == (len(whole), whole)
 
 
@@ -202,7 +204,6 @@ from pathlib import Path
 from dicom_node.catalog import Catalog
 from dicom_node.receive.receiver import Receiver
 from dicom_node.receive.registrar import Registrar
-from dicom_node.receive.file_head import Seal, file_head
 from tests.receive.node import configure
 config = configure(Path(sys.argv[1]))
 catalog = Catalog(config.catalog_url)
