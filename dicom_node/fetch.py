@@ -60,8 +60,8 @@ def fetch(config: Config, peer: Peer, study_uid: str) -> Iterator[Progress]:
                 calling=peer.ae_title,
                 called=config.node.ae_title,
             )
-            arrival = sender.arrival(head, 0)
+            arrival = sender.arrival(head)
             arrival.write(memoryview(data_set))
-            arrival.keep(lambda _head, _path: None)
+            arrival.keep(lambda _arrival: None)
 
         yield from get_study(config, peer, study_uid, keep)

@@ -13,6 +13,7 @@ from tests.work.house import House
 
 CONFIG = """
 [node]
+receivers = 1
 ae_title = "NODE"
 port = 0
 [storage]

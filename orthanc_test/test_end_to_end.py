@@ -63,6 +63,7 @@ def _configured(orthanc: Orthanc, changes: Sequence[tuple[str, str]]) -> str:
     for old, new in [
         ("[node]", f'weights = "{REPOSITORY / "weights"}"\n[node]'),
         ("port = 11112", f"port = {free_port()}"),
+        ("receivers = 0 ", "receivers = 1 "),
         ("port = 4242", f"port = {orthanc.dicom_port}"),
         ("port = 4243", f"port = {orthanc.dicom_port}"),
         ('ae_title = "RESEARCH"', 'ae_title = "ORTHANC"'),

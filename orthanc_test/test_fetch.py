@@ -19,6 +19,7 @@ from tests.work.house import House
 
 CONFIG = """
 [node]
+receivers = 1
 ae_title = "NODE"
 port = {own}
 [storage]

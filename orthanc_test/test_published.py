@@ -41,6 +41,7 @@ KIDNEY = [recipe for recipe in NETWORKS if recipe.startswith("Kidney")]
 HEAD = """
 weights = "weights"
 [node]
+receivers = 1
 port = {node_port}
 [storage]
 series_quiet_s = 2

@@ -23,6 +23,7 @@ from tests.work.house import House
 
 CONFIG = """
 [node]
+receivers = 1
 port = 0
 [storage]
 min_free_gb = 0

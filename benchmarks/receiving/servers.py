@@ -140,7 +140,7 @@ class Ours(Server):
         """Wait until no more files are made ready for the next push."""
         seen, since = -1, time.monotonic()
         while time.monotonic() - since < _REST_S:
-            ready = sum(1 for _ in self.folder.glob("ready/*/*"))
+            ready = sum(len(names) for _, _, names in os.walk(self.folder / "ready"))
             if ready != seen:
                 seen, since = ready, time.monotonic()
             time.sleep(0.1)

@@ -78,7 +78,14 @@ class Seal:
         Raises:
             OSError: it cannot be written.
         """
-        os.pwrite(file, _SEAL.pack(self._size, self._hash.intdigest()), self._at)
+        os.pwrite(file, self._value(), self._at)
+
+    def put_into(self, begin: bytearray) -> None:
+        """Put the seal of what was added into the file's first bytes, which are still to be written."""
+        begin[self._at : self._at + _SEAL.size] = self._value()
+
+    def _value(self) -> bytes:
+        return _SEAL.pack(self._size, self._hash.intdigest())
 
 
 def is_begun(path: Path) -> bool:

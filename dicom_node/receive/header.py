@@ -23,7 +23,7 @@ from dicom_node.errors import ObjectError
 from dicom_node.receive.peek import UnreadableError, behind_group, peek
 from dicom_node.uids import is_uid
 
-HEAD = 16 << 10  # bytes of a data set in which its UIDs nearly always lie
+_HEAD = 16 << 10  # bytes of a data set in which its UIDs nearly always lie
 
 _WANTED = {
     "SOPClassUID": Tag(0x0008, 0x0016),
@@ -64,7 +64,7 @@ class Header:
     data_set_at: int  # byte offset of the data set behind the File Meta Information
 
 
-def peek_identity(head: bytes, transfer_syntax_uid: str, at: int = 0) -> Identity | None:
+def peek_identity(head: bytes | bytearray, transfer_syntax_uid: str, at: int = 0) -> Identity | None:
     """Return the identifying UIDs if they lie in a data set's first bytes, which start at a position; else None.
 
     Raises:
@@ -110,7 +110,7 @@ def read_header(path: Path) -> Header:
         OSError: the file cannot be opened.
     """
     with path.open("rb") as file:
-        head = file.read(_META_AT + HEAD)
+        head = file.read(_META_AT + _HEAD)
         try:
             data_set_at = _behind_meta(head)
             meta = peek(head[:data_set_at] + _NEXT_GROUP, _META_AT, (_TRANSFER_SYNTAX, _SOURCE, _SENDING), _SENDING)

@@ -14,7 +14,7 @@ import shutil
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from typing import TypeAlias
+from typing import BinaryIO, TypeAlias
 
 from dicom_node.config import Storage
 from dicom_node.receive import marks
@@ -25,32 +25,38 @@ from dicom_node.receive.shelf import Shelf
 
 WHOLE = ".dcm"
 
+_HELD = 64 << 10  # bytes of a file that are written in one piece; an object's UIDs nearly always lie in them
 _LOOK_S = 2.0  # how long a count of what waits is believed
+_FREE_S = 0.1  # how long the free space is believed
 _CHECK_DISK = 16 << 20  # bytes after which a growing file is held against the free space once more
 _READY_SHARE = 20  # files made ahead take at most one part in so many of the free space
 
-Check: TypeAlias = Callable[[bytes, str], None]
-"""Is given an object's first bytes and its file, and raises where it is not to be kept."""
+Check: TypeAlias = Callable[["Arrival"], None]
+"""Looks at an object of which all has come, and raises where it is not to be kept."""
 
 
 class Incoming:
     """The folder, as receivers see it."""
 
     def __init__(self, shelf: Shelf, storage: Storage, ready_bytes: int = 0) -> None:
-        """Files made ahead take no more than `ready_bytes`."""
+        """Files made ahead take no more than `ready_bytes`, those of all processes together."""
         self.folder = shelf.incoming
         self.marks = shelf.associations
-        self.ready = ReadyFiles(shelf.ready, self._room_for_ready)
-        self.usual_size = 0  # bytes of the file that came last; the first of an association is taken to be its like
+        self.ready = ReadyFiles(shelf.ready, self._room_for_ready, self._is_quiet)
+        self.usual_size = 0  # bytes of the last large file; the first of an association is taken to be its like
         self._min_free_bytes = int(storage.min_free_gb * 1e9)
         self._waiting_at_most = storage.max_waiting
         self._ready_bytes = ready_bytes
         self._looked_at = -_LOOK_S
+        self._weighed_at = -_FREE_S
+        self._has_room = True
         self._is_congested = False
 
     def check_room(self) -> None:
         """Raise OSError where there is less free space than asked for, or too much waits for its row."""
-        if self._free_bytes() < 0:
+        if time.monotonic() - self._weighed_at > _FREE_S:
+            self._has_room, self._weighed_at = self._free_bytes() >= 0, time.monotonic()
+        if not self._has_room:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.folder))
         if self.is_congested:
             raise OSError(errno.EBUSY, f"more than {self._waiting_at_most} objects wait for the catalog")
@@ -75,6 +81,10 @@ class Incoming:
         """Return how many bytes may still be written; negative where there is less free space than asked for."""
         return shutil.disk_usage(self.folder).free - self._min_free_bytes
 
+    def _is_quiet(self, for_s: float) -> bool:
+        """Say whether nothing came for so long, by whichever process, and nothing was registered."""
+        return not 0 <= time.time() - self.folder.stat().st_mtime < for_s
+
     def _room_for_ready(self) -> int:
         return max(0, min(self._ready_bytes, self._free_bytes() // _READY_SHARE))
 
@@ -88,8 +98,8 @@ class Sender:
         self._lock: int | None = None
         self._usual_size = 0
 
-    def arrival(self, begin: bytes, head_size: int) -> Arrival:
-        """Begin a file with a `file_head`; as many of the bytes that follow are remembered as `head_size` says.
+    def arrival(self, head: bytes) -> Arrival:
+        """Begin a file with a `file_head`.
 
         Raises:
             OSError: nothing can be kept now.
@@ -98,17 +108,25 @@ class Sender:
         incoming.check_room()
         if self._lock is None:
             self._lock = marks.locked(incoming.marks / self._association)
-        path = incoming.ready.take(self._usual_size or incoming.usual_size)
-        place = f"{incoming.folder}/{time.time_ns():016x}.{self._association}{WHOLE}"
-        return Arrival(self, path, place, begin, head_size)
+        return Arrival(self, f"{incoming.folder}/{time.time_ns():016x}.{self._association}{WHOLE}", head)
+
+    def file(self, size: int) -> str:
+        """Return the path of a file, which may hold zeros, for an object of which so many bytes have come.
+
+        Raises:
+            OSError: none can be made.
+        """
+        is_all = size < _HELD
+        return self._incoming.ready.take(size if is_all else self._usual_size or self._incoming.usual_size)
 
     def check_room(self) -> None:
         """Raise OSError where there is less free space than asked for."""
         self._incoming.check_room()
 
     def kept(self, size: int) -> None:
-        """Expect the next object to be like one of `size` bytes."""
-        self._usual_size = self._incoming.usual_size = size
+        """Expect the next large object to be like one of `size` bytes."""
+        if size > _HELD:
+            self._usual_size = self._incoming.usual_size = size
 
     def close(self) -> None:
         """Let the registrar see that no more will come."""
@@ -118,28 +136,48 @@ class Sender:
 
 
 class Arrival:
-    """One object on its way in. The first error of the disk ends the writing; `keep` says so."""
+    """One object on its way in. The first error of the disk ends the writing; `keep` says so.
 
-    def __init__(self, sender: Sender, path: str, place: str, begin: bytes, head_size: int) -> None:
-        """Write into the file at `path`, which may hold zeros; what is kept is moved to `place`."""
+    Its first bytes are held back, so that a small object costs one call of the system to write, seal included.
+    """
+
+    def __init__(self, sender: Sender, place: str, head: bytes) -> None:
+        """The file, which starts with a `file_head`, is moved to `place` when it is kept."""
+        self.begin = bytearray(head)
+        self.data_set_at = len(head)
         self._sender = sender
-        self._path = path
         self._place = place
-        self._head_size = head_size
-        self._head = bytearray()
+        self._seal = Seal(head)
+        self._path = ""
+        self._file: int | None = None
         self._error: OSError | None = None
         self._size = self._checked = self._begun = 0
-        self._seal = Seal(begin)
-        self._file = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
-        self._write(memoryview(begin))
 
     def write(self, fragment: memoryview) -> None:
         """Add bytes."""
-        if len(self._head) < self._head_size:
-            self._head += fragment[: self._head_size - len(self._head)]
-        if self._error is None:
+        if self._file is None and self._error is None:
+            held = fragment[: _HELD - len(self.begin)]
+            self.begin += held
+            self._seal.add(held)
+            fragment = fragment[len(held) :]
+            if len(self.begin) == _HELD:
+                self._start()
+        if fragment and self._error is None:
             self._seal.add(fragment)
             self._write(fragment)
+
+    def read(self) -> BinaryIO:
+        """Return what has come of the data set, to be closed by the caller.
+
+        Raises:
+            OSError: it cannot be read.
+        """
+        if self._file is None:
+            self._start()
+        self._raise_error()
+        file = open(self._path, "rb")  # noqa: PTH123, SIM115 - a string, as everywhere on the way to an answer
+        file.seek(self.data_set_at)
+        return file
 
     def keep(self, check: Check) -> None:
         """Make the file durable; when this returns, it survives a crash of the process or the system.
@@ -151,12 +189,16 @@ class Arrival:
             OSError: nothing was kept, nor is it after an error of `check`.
         """
         try:
+            check(self)
+            if self._file is None:
+                self._seal.put_into(self.begin)
+                self._start()
+            elif self._error is None:
+                self._seal.put(self._file)
             self._raise_error()
-            check(bytes(self._head), self._path)
-            self._seal.put(self._file)
+            assert self._file is not None  # noqa: S101 - started, and no error
             os.fdatasync(self._file)
-            # Strings: a Path costs more than the call.
-            os.rename(self._path, self._place)  # noqa: PTH104
+            os.rename(self._path, self._place)  # noqa: PTH104 - strings: a Path costs more than the call
         except Exception:
             self.drop()
             raise
@@ -165,15 +207,27 @@ class Arrival:
 
     def drop(self) -> None:
         """Forget it."""
-        os.close(self._file)
-        with suppress(OSError):
-            os.unlink(self._path)  # noqa: PTH108 - a string, as above
+        if self._file is not None:
+            os.close(self._file)
+        if self._path:
+            with suppress(OSError):
+                os.unlink(self._path)  # noqa: PTH108 - a string, as above
+
+    def _start(self) -> None:
+        try:
+            self._path = self._sender.file(len(self.begin))
+            self._file = os.open(self._path, os.O_WRONLY | os.O_CLOEXEC)
+        except OSError as error:
+            self._error = error
+        else:
+            self._write(memoryview(self.begin))
 
     def _raise_error(self) -> None:
         if self._error is not None:
             raise self._error
 
     def _write(self, data: memoryview) -> None:
+        assert self._file is not None  # noqa: S101 - started
         try:
             while data:
                 written = os.write(self._file, data)

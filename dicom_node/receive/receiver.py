@@ -17,8 +17,7 @@ class Receiver:
     def __init__(self, config: Config, offers: Iterable[Offer] = ()) -> None:
         """`offers` are services besides Verification and Storage."""
         self._shelf = Shelf(config.storage_folder)
-        ready_bytes = config.storage.ready_mb * 1_000_000 // config.node.receiver_count
-        self._incoming = Incoming(self._shelf, config.storage, ready_bytes)
+        self._incoming = Incoming(self._shelf, config.storage, config.storage.ready_mb * 1_000_000)
         self._shared_port = config.node.receiver_count > 1
         self._scp = StorageSCP(config, self._incoming, offers)
 

@@ -7,7 +7,7 @@ import logging
 from dicom_node.errors import ObjectError
 from dicom_node.receive import command as dimse
 from dicom_node.receive.file_head import file_head
-from dicom_node.receive.header import HEAD, Identity, peek_identity, read_identity
+from dicom_node.receive.header import peek_identity, read_identity
 from dicom_node.receive.incoming import Arrival, Sender
 from dicom_node.receive.services import PROCESSING_FAILURE, SUCCESS, Answered, Receiving, Request, Response
 from dicom_node.receive.sparing import Sparing
@@ -32,7 +32,7 @@ class Storing:
     def __call__(self, request: Request) -> Receiving:
         """Begin with one request; what cannot be kept is read over and answered so."""
         try:
-            return _Keeping(request, self._sender.arrival(_begin(request), HEAD))
+            return _Keeping(request, self._sender.arrival(_head(request)))
         except Exception as error:  # noqa: BLE001 - each becomes an answer
             return Answered(_answer_to(error, request))
 
@@ -57,22 +57,19 @@ class _Keeping:
             return _answer_to(error, self._request)
         return Response(SUCCESS)
 
-    def _check(self, head: bytes, path: str) -> None:
+    def _check(self, arrival: Arrival) -> None:
         """Compare what the object says it is with what the command said (PS3.4 B.2.3, Table B.2-1)."""
         syntax = self._request.context.transfer_syntax
-        identity = peek_identity(head, syntax) or _read_identity(path, len(_begin(self._request)), syntax)
+        identity = peek_identity(arrival.begin, syntax, arrival.data_set_at)
+        if identity is None:
+            with arrival.read() as data_set:
+                identity = read_identity(data_set, syntax)
         for keyword, own, element in (
             ("SOPInstanceUID", identity.sop_instance_uid, dimse.AFFECTED_SOP_INSTANCE),
             ("SOPClassUID", identity.sop_class_uid, dimse.AFFECTED_SOP_CLASS),
         ):
             if own != dimse.text(self._request.command, element):
                 raise ObjectError(identity.sop_instance_uid, f"{keyword} differs from the command's")
-
-
-def _read_identity(path: str, data_set_at: int, syntax: str) -> Identity:
-    with open(path, "rb") as file:  # noqa: PTH123 - a string, as everywhere on the way to an answer
-        file.seek(data_set_at)
-        return read_identity(file, syntax)
 
 
 def _answer_to(error: Exception, request: Request) -> Response:
@@ -89,7 +86,7 @@ def _answer_to(error: Exception, request: Request) -> Response:
     return Response(PROCESSING_FAILURE, "Error at the receiver; send again later")
 
 
-def _begin(request: Request) -> bytes:
+def _head(request: Request) -> bytes:
     """Return what the file of a request has before its data set.
 
     Raises:

@@ -65,15 +65,20 @@ class Waiting:
                 path.unlink(missing_ok=True)
 
     def _take_over(self, folder: Path) -> None:
-        with suppress(FileNotFoundError):
-            for path in folder.iterdir():
-                if is_whole(path):
-                    path.rename(self._folder / f"{path.stat().st_mtime_ns:016x}.{folder.name}-{path.name}{WHOLE}")
-                    continue
-                if is_begun(path):
-                    log.warning("an object was cut off before it was answered; dropped")
-                path.unlink()
-            folder.rmdir()
+        for place, _, names in os.walk(folder, topdown=False):
+            for name in names:
+                with suppress(FileNotFoundError):  # another receiver has just taken its batch, which is empty
+                    self._settle(Path(place, name), folder.name)
+            with suppress(FileNotFoundError):
+                os.rmdir(place)  # noqa: PTH106 - as `os.walk` gives it
+
+    def _settle(self, path: Path, owner: str) -> None:
+        if is_whole(path):
+            path.rename(self._folder / f"{path.stat().st_mtime_ns:016x}.{owner}-{path.name}{WHOLE}")
+            return
+        if is_begun(path):
+            log.warning("an object was cut off before it was answered; dropped")
+        path.unlink()
 
 
 def _association(name: str) -> str:

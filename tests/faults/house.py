@@ -30,6 +30,7 @@ _BALLAST = "ballast"
 _ENDS = {("orthanc", "stored"), ("archive", "committed")}  # of a delivery that did not fail
 CONFIG = """
 [node]
+receivers = 2
 port = {port}
 silence_s = 3
 restart_max_s = 1
@@ -204,7 +205,12 @@ class House:
     def wait_until_whole(self) -> None:
         """Wait until every part is up, after whatever happened before."""
         parts: tuple[Part, ...] = ("receiver", "registrar", "worker")
-        self.wait(lambda: all(map(self.pids, parts)), 120, "every part to be up", every_s=0.1)
+        receivers = self.node.config.node.receiver_count
+        self.wait(
+            lambda: all(map(self.pids, parts)) and len(self.pids("receiver")) == receivers,
+            *(120, "every part to be up"),
+            every_s=0.1,
+        )
 
     def kill(self, part: Part) -> None:
         """Kill -9 every process of a part; a dead supervisor is started again, as a service manager would."""

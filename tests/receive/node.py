@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias, TypeVar
 
-from pydicom import Dataset
+from pydicom import Dataset, FileDataset
+from pydicom.uid import ExplicitVRLittleEndian
 from pynetdicom import AE, _config, build_context, evt
 from pynetdicom.association import Association
 from pynetdicom.dsutils import split_dataset
@@ -20,8 +21,10 @@ from sqlalchemy import func, select
 from dicom_node.catalog import Base, Catalog, Instance
 from dicom_node.config import Config
 from dicom_node.deliver.calling import keep_answers
+from dicom_node.receive.file_head import Seal, file_head
 from dicom_node.receive.receiver import Receiver
 from dicom_node.receive.registrar import Registrar
+from tests.support.dicom import data_set_bytes, encoded
 
 _config.STORE_SEND_CHUNKED_DATASET = True  # files are sent as they lie, without decoding
 
@@ -135,3 +138,22 @@ def eventually(holds: Callable[[], bool], within_s: float = 10.0) -> None:
     while not holds():
         assert time.monotonic() < deadline, "did not come true in time"
         time.sleep(0.02)
+
+
+def received(path: Path, dataset: FileDataset, *, is_sealed: bool = True) -> bytes:
+    """Write an object as a receiver does, and return the file's bytes."""
+    head = file_head(
+        sop_class=dataset.SOPClassUID,
+        instance=dataset.SOPInstanceUID,
+        transfer_syntax=ExplicitVRLittleEndian,
+        calling="CT1",
+        called="NODE",
+    )
+    data_set = data_set_bytes(encoded(dataset))
+    path.write_bytes(head + data_set)
+    seal = Seal(head)
+    seal.add(memoryview(data_set))
+    if is_sealed:
+        with path.open("r+b") as file:
+            seal.put(file.fileno())
+    return path.read_bytes()

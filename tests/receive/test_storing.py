@@ -3,8 +3,9 @@ from __future__ import annotations
 import os
 import time
 import zlib
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -24,9 +25,10 @@ from pydicom.uid import (
 )
 from pynetdicom import AllStoragePresentationContexts
 
-from dicom_node.catalog import Instance, Series
+from dicom_node.catalog import Catalog, Instance, Series
 from dicom_node.receive.early import BEGIN_AT
-from tests.receive.node import Site, altered, eventually
+from dicom_node.receive.receiver import Receiver
+from tests.receive.node import Site, altered, configure, eventually, received
 from tests.support.dicom import ct_slice, data_set_bytes, encoded, radiograph, series
 
 ZOO = Path(__file__).parents[3] / "shared" / "data" / "dicom_zoo"
@@ -82,8 +84,41 @@ def test_a_push_makes_files_of_its_size_ready_for_the_next(site: Site) -> None:
     site.store(series(40))
     eventually(lambda: _ready(site).count(64 << 10) == 64)  # as many as were asked for, in whole batches
     site.store(series(10))
-    assert _ready(site).count(64 << 10) < 64
+    assert _ready(site).count(64 << 10) == 54  # enough for another 40: what the batches had too many is used first
+    site.store(series(40))
+    eventually(lambda: _ready(site).count(64 << 10) == 46)
+
+
+def test_a_receiver_uses_files_that_another_has_filled(site: Site) -> None:
+    site.store(series(40))
     eventually(lambda: _ready(site).count(64 << 10) == 64)
+    with _another_receiver(site) as other:
+        assert other.store(series(40)) == [0x0000] * 40
+        assert _ready(site).count(64 << 10) == 24
+    site.registered(80)
+
+
+def test_files_that_a_dead_receiver_had_filled_are_left_to_the_registrar(tmp_path: Path) -> None:
+    batch = tmp_path / "ready" / "aa" / "filled-65536-7"
+    batch.mkdir(parents=True)
+    batch.parent.with_suffix(".mark").touch()
+    kept = received(batch / "1", series(1)[0])
+    config = configure(tmp_path)
+    catalog = Catalog(config.catalog_url)
+    with _another_receiver(Site(tmp_path, config, catalog, Receiver(config))) as alone:
+        assert alone.store(series(3)) == [0x0000] * 3
+        assert (batch / "1").read_bytes() == kept
+    catalog.close()
+
+
+@contextmanager
+def _another_receiver(site: Site) -> Iterator[Site]:
+    receiver = Receiver(site.config)
+    receiver.start()
+    try:
+        yield replace(site, receiver=receiver)
+    finally:
+        receiver.stop()
 
 
 def test_objects_that_differ_from_the_files_made_for_them_are_stored_byte_for_byte(site: Site) -> None:
@@ -112,9 +147,10 @@ def test_no_files_are_filled_where_the_configuration_gives_them_no_room(start: C
 def _ready(site: Site) -> list[int]:
     """Return the sizes of the files that stand ready."""
     sizes = []
-    for path in (site.folder / "ready").glob("*/*"):
-        with suppress(FileNotFoundError):  # taken meanwhile
-            sizes.append(path.stat().st_size)
+    for place, _, names in os.walk(site.folder / "ready"):
+        for name in names:
+            with suppress(FileNotFoundError):  # taken meanwhile
+                sizes.append(Path(place, name).stat().st_size)
     return sizes
 
 

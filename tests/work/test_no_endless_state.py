@@ -30,6 +30,7 @@ from tests.work.house import House
 
 CONFIG = """
 [node]
+receivers = 1
 ae_title = "NODE"
 [storage]
 min_free_gb = 0
