@@ -211,12 +211,16 @@ class ReadyFiles:
 
     def _make_room(self, wanted: int) -> bool:
         """Say whether so many bytes more may be filled, having removed what was made first, if need be."""
+        room = self._room()
+        if wanted > room:
+            return False
         batches = sorted(self._living_batches(), key=lambda batch: batch.made)
-        left = self._room() - wanted - sum(_AT_ONCE * batch.size for batch in batches)
+        left = room - wanted - sum(_AT_ONCE * batch.size for batch in batches)
         for batch in batches:
             if left >= 0:
                 break
-            if _AT_ONCE * batch.size != wanted and (taken := self._taken(batch)) is not None:
+            is_of_use = _AT_ONCE * batch.size == wanted and left + wanted >= 0
+            if not is_of_use and (taken := self._taken(batch)) is not None:
                 _remove_batch(taken)
                 left += _AT_ONCE * batch.size
         return left >= 0

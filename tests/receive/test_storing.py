@@ -136,6 +136,18 @@ def test_objects_that_differ_from_the_files_made_for_them_are_stored_byte_for_by
         assert data_set_bytes(stored) == data_set_bytes(encoded(dataset))
 
 
+def test_filled_files_keep_to_their_room_and_those_made_last_stay(start: Callable[..., Site]) -> None:
+    site = start(ready_mb=12)
+    site.store(series(40))
+    eventually(lambda: _ready(site).count(64 << 10) == 64)
+    site.store(series(2, shape=(300, 500)))
+    eventually(lambda: _ready(site).count(320 << 10) == 32)
+    assert sum(_ready(site)) <= 12_000_000
+    site.store(series(2, shape=(900, 560)))  # a batch for such would take more than all of it
+    time.sleep(_PUSH_OVER_S)
+    assert _ready(site).count(320 << 10) == 31  # the first was taken to be like those before
+
+
 def test_no_files_are_filled_where_the_configuration_gives_them_no_room(start: Callable[..., Site]) -> None:
     site = start(ready_mb=0)
     site.store(series(40))
