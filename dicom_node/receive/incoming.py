@@ -189,13 +189,14 @@ class Arrival:
             OSError: nothing was kept, nor is it after an error of `check`.
         """
         try:
+            self._raise_error()
             check(self)
             if self._file is None:
                 self._seal.put_into(self.begin)
                 self._start()
-            elif self._error is None:
+                self._raise_error()
+            else:
                 self._seal.put(self._file)
-            self._raise_error()
             assert self._file is not None  # noqa: S101 - started, and no error
             os.fdatasync(self._file)
             os.rename(self._path, self._place)  # noqa: PTH104 - strings: a Path costs more than the call
