@@ -55,16 +55,18 @@ class Turn:
 
 
 def compare(kind: Kind, count: int, servers: Sequence[type[Server]], rounds: int, sender: Sender) -> None:
-    """Let servers take turns and print their table."""
+    """Let servers take turns and print their table; what each was sent first of all, as a warm-up, is not counted."""
     turns: dict[str, list[Turn]] = {server.name: [] for server in servers}
     identical: dict[str, str] = {}
     with tempfile.TemporaryDirectory() as place, ExitStack() as stack:
         running = [stack.enter_context(server(Path(place) / str(at))) for at, server in enumerate(servers)]
-        for turn in range(1, rounds + 1):
+        for turn in range(1, rounds + 2):
             for server in running if turn % 2 else reversed(running):
-                turns[server.name].append(_turn(server, turn, count, sender))
+                seen = _turn(server, turn, count, sender)
+                if turn > 1:
+                    turns[server.name].append(seen)
         for server in running:
-            identical[server.name] = _compared(server, kind, count, rounds)
+            identical[server.name] = _compared(server, kind, count, rounds + 1)
         peaks = {server.name: server.peak_mb() for server in running}
     print("\n| server | images/s | until registered | CPU ms/image | p99 ms | peak MB | identical |")
     print("|---|---|---|---|---|---|---|")

@@ -31,14 +31,16 @@ _WANTED = {
     "StudyInstanceUID": Tag(0x0020, 0x000D),
     "SeriesInstanceUID": Tag(0x0020, 0x000E),
 }
-_TAGS = frozenset(int(tag) for tag in _WANTED.values())
-_LAST = int(max(_WANTED.values()))
+_NUMBERS = {keyword: int(tag) for keyword, tag in _WANTED.items()}
+_TAGS = frozenset(_NUMBERS.values())
+_LAST = max(_TAGS)
 _META_AT = 132  # behind the preamble and "DICM" (PS3.10 7.1)
 _NEXT_GROUP = b"\x08\x00\x00\x00UL\x00\x00"  # an element that ends the reading of File Meta Information
 _TRANSFER_SYNTAX, _SOURCE, _SENDING = 0x00020010, 0x00020016, 0x00020017
 _JPIP_REFERENCED_DEFLATE = "1.2.840.10008.1.2.4.95"
 _DEFLATED = (DeflatedExplicitVRLittleEndian, _JPIP_REFERENCED_DEFLATE, JPIPHTJ2KReferencedDeflate)
 _BEYOND_PEEKING = frozenset((*map(str, _DEFLATED), str(ExplicitVRBigEndian)))
+_IMPLICIT = str(ImplicitVRLittleEndian)
 _INFLATE_AT_MOST = 8 << 20
 """Bytes; a deflated data set's header ends long before, and a hostile one inflates without end."""
 _CHUNK = 64 << 10  # bytes
@@ -73,10 +75,10 @@ def peek_identity(head: bytes | bytearray, transfer_syntax_uid: str, at: int = 0
     if transfer_syntax_uid in _BEYOND_PEEKING:
         return None
     try:
-        values = peek(head, at, _TAGS, _LAST, implicit=transfer_syntax_uid == ImplicitVRLittleEndian)
+        values = peek(head, at, _TAGS, _LAST, implicit=transfer_syntax_uid == _IMPLICIT)
     except UnreadableError:
         return None
-    return _identity({keyword: _text(values.get(tag)) for keyword, tag in _WANTED.items()})
+    return _identity({keyword: _text(values.get(tag)) for keyword, tag in _NUMBERS.items()})
 
 
 def read_identity(data_set: BinaryIO, transfer_syntax_uid: str) -> Identity:
@@ -145,7 +147,7 @@ def _raw(element: DataElement | RawDataElement | None) -> bytes | None:
 
 
 def _text(value: bytes | None) -> str:
-    return value.decode("ascii", "replace").rstrip("\0 ") if value else ""
+    return str(value, "ascii", "replace").rstrip("\0 ") if value else ""
 
 
 def _inflated(data_set: BinaryIO) -> bytes:

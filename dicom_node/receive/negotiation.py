@@ -106,7 +106,9 @@ def _asked_roles(request: A_ASSOCIATE) -> dict[UID, tuple[bool | None, bool | No
 
 def _accepted(results: Iterable[PresentationContext]) -> dict[int, Context]:
     return {
-        int(one.context_id or 0): Context(int(one.context_id or 0), str(one.abstract_syntax), one.transfer_syntax[0])
+        int(one.context_id or 0): Context(
+            int(one.context_id or 0), str(one.abstract_syntax), str(one.transfer_syntax[0])
+        )
         for one in results
         if one.result == _ACCEPTED
     }

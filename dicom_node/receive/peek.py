@@ -29,16 +29,17 @@ def peek(
         UnreadableError: what is wanted does not lie in these bytes for certain.
     """
     found: dict[int, bytes] = {}
+    end, unpack = len(data), _HEAD.unpack_from
     try:
         while True:
-            group, element, vr, length = _HEAD.unpack_from(data, at)
+            group, element, vr, length = unpack(data, at)
             tag, start = group << 16 | element, at + _HEAD.size
             if implicit or vr not in _SHORT_VRS:  # most are decided here, at half the cost
                 tag, start, length = _element(data, at, implicit=implicit)
             if tag > last:
                 return found
             at = start + length if length != _UNDEFINED else _behind_sequence(data, start, 1, implicit=implicit)
-            if at > len(data):
+            if at > end:
                 raise UnreadableError("cut off")
             if tag in wanted:
                 found[tag] = bytes(data[start:at])

@@ -25,6 +25,7 @@ class Stream:
         self._connection = connection
         self._buffer = memoryview(mmap.mmap(-1, _BUFFER))  # takes memory only as far as it is used
         self._at = self._end = 0
+        self._is_acknowledged = True
         self._deadline: float | None = time.monotonic() + deadline_s
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         _limit(connection, silence_s)
@@ -81,6 +82,7 @@ class Stream:
             self._connection.sendall(data)
         except OSError as error:
             raise EndedError("reads no answers") from error
+        self._is_acknowledged = True  # with the answer
 
     def _move_to_front(self) -> None:
         left = self._end - self._at
@@ -91,10 +93,11 @@ class Stream:
         if self._deadline is not None and time.monotonic() > self._deadline:
             raise EndedError("asked for no association in time")
         try:
-            count = self._connection.recv_into(self._buffer[self._end :])
-            if _QUICK_ACKNOWLEDGEMENT is not None:
+            if not self._is_acknowledged and _QUICK_ACKNOWLEDGEMENT is not None:
                 # Linux forgets it after each use. A sender with Nagle's algorithm on waits 40 ms per object otherwise.
                 self._connection.setsockopt(socket.IPPROTO_TCP, _QUICK_ACKNOWLEDGEMENT, 1)
+            count = self._connection.recv_into(self._buffer[self._end :])
+            self._is_acknowledged = False
         except (BlockingIOError, TimeoutError) as error:
             raise EndedError("was silent for too long") from error
         except OSError as error:  # TLS errors are among them
