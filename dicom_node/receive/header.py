@@ -147,7 +147,7 @@ def _raw(element: DataElement | RawDataElement | None) -> bytes | None:
 
 
 def _text(value: bytes | None) -> str:
-    return str(value, "ascii", "replace").rstrip("\0 ") if value else ""
+    return value.decode("ascii", "replace").rstrip("\0 ") if value else ""
 
 
 def _inflated(data_set: BinaryIO) -> bytes:

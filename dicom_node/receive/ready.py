@@ -155,6 +155,7 @@ class ReadyFiles:
             return
         for batch in self._living_batches():
             if batch.size == size and (taken := self._taken(batch)) is not None:
+                self._used.append(taken)
                 filled.files.extend(f"{taken}/{name}" for name in os.listdir(taken))  # noqa: PTH208 - names only
                 return
         filled.look_at = time.monotonic() + _LOOK_S
@@ -173,7 +174,6 @@ class ReadyFiles:
             os.rename(batch.path, taken)  # noqa: PTH104 - strings, as everywhere here: a Path costs more than the call
         except FileNotFoundError:
             return None
-        self._used.append(taken)
         return taken
 
     def _make(self) -> None:
@@ -226,8 +226,7 @@ class ReadyFiles:
         return left >= 0
 
     def _make_batch(self, size: int) -> None:
-        number = next(self._numbers)
-        new = self._folder / f"new-{number}"
+        new = self._folder / f"new-{next(self._numbers)}"
         new.mkdir()
         try:
             self._made(new, _AT_ONCE, size)
@@ -265,12 +264,12 @@ class ReadyFiles:
 
 
 def _batches(folder: Path) -> list[_Batch]:
-    """Return what a process has for all, oldest first."""
+    """Return what a process has for all."""
     try:
         names = os.listdir(folder)  # noqa: PTH208 - names only
     except FileNotFoundError:
         return []
-    return sorted(filter(None, (_Batch.named(folder, name) for name in names)), key=lambda batch: batch.made)
+    return [batch for name in names if (batch := _Batch.named(folder, name)) is not None]
 
 
 def _remove_batch(folder: str) -> None:

@@ -67,7 +67,7 @@ class Waiting:
     def _take_over(self, folder: Path) -> None:
         for place, _, names in os.walk(folder, topdown=False):
             for name in names:
-                with suppress(FileNotFoundError):  # another receiver has just taken its batch, which is empty
+                with suppress(FileNotFoundError):  # another receiver has just taken its batch, all zeros
                     self._settle(Path(place, name), folder.name)
             with suppress(FileNotFoundError):
                 os.rmdir(place)  # noqa: PTH106 - as `os.walk` gives it

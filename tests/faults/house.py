@@ -204,13 +204,12 @@ class House:
 
     def wait_until_whole(self) -> None:
         """Wait until every part is up, after whatever happened before."""
-        parts: tuple[Part, ...] = ("receiver", "registrar", "worker")
         receivers = self.node.config.node.receiver_count
-        self.wait(
-            lambda: all(map(self.pids, parts)) and len(self.pids("receiver")) == receivers,
-            *(120, "every part to be up"),
-            every_s=0.1,
-        )
+
+        def is_whole() -> bool:
+            return len(self.pids("receiver")) == receivers and all(map(self.pids, ("registrar", "worker")))
+
+        self.wait(is_whole, 120, "every part to be up", every_s=0.1)
 
     def kill(self, part: Part) -> None:
         """Kill -9 every process of a part; a dead supervisor is started again, as a service manager would."""
