@@ -207,7 +207,8 @@ class House:
         receivers = self.node.config.node.receiver_count
 
         def is_whole() -> bool:
-            return len(self.pids("receiver")) == receivers and all(map(self.pids, ("registrar", "worker")))
+            has_others = bool(self.pids("registrar") and self.pids("worker"))
+            return has_others and len(self.pids("receiver")) == receivers
 
         self.wait(is_whole, 120, "every part to be up", every_s=0.1)
 
