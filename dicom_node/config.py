@@ -51,7 +51,7 @@ class Node(_Section):
     host: str = "127.0.0.1"  # the address listened on; "0.0.0.0" lets other machines in
     port: int = Field(11112, ge=0, le=65535)
     accepted_callers: tuple[str, ...] = ("*",)  # calling AE titles; "*" is anybody
-    receivers: int = Field(0, ge=0)  # processes that share the port; 0 is two for every processor, at most 8
+    receivers: int = Field(0, ge=0)  # processes that take connections in turn; 0 is two for every processor, at most 8
     max_associations: int = Field(30, ge=1)  # of one receiver process at a time
     max_associations_per_caller: int = Field(20, ge=1)  # of one calling AE title, so that it leaves room for others
     silence_s: float = Field(120.0, gt=0)  # an association that is silent for so long is aborted

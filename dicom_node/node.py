@@ -17,6 +17,7 @@ from dicom_node.catalog import Catalog
 from dicom_node.config import Config
 from dicom_node.errors import ConfigError, DicomNodeError
 from dicom_node.processes import set_up_log, start
+from dicom_node.receive.listening import listen
 from dicom_node.work.worker_process import work as run_worker
 
 _log = logging.getLogger(__name__)
@@ -35,6 +36,7 @@ class _Part:
 
     name: str
     module: str
+    takes_connections: bool = False
     process: subprocess.Popen[bytes] | None = None
     connection: Connection | None = None  # ends with the process
     started_at: float = 0.0
@@ -46,6 +48,7 @@ class Node:
 
     def __init__(self, config: Config) -> None:
         self._config = config
+        self._listener: socket.socket | None = None
         registrar = _Part("registrar", "dicom_node.receive.registrar_process")
         self._parts = [registrar, *_receivers(config), _Part("worker", "dicom_node.work.worker_process")]
         self._stopped = threading.Event()
@@ -55,10 +58,10 @@ class Node:
         """Bring the tables up to date and start every part.
 
         Raises:
-            BootError: a part ended before it was ready; all are stopped again.
+            BootError: the port cannot be listened on, or a part ended before it was ready; all are stopped again.
         """
         self._config.storage_folder.mkdir(parents=True, exist_ok=True)
-        _claim_port(self._config)
+        self._listener = _listen(self._config)
         catalog = Catalog(self._config.catalog_url)
         catalog.migrate()
         catalog.close()
@@ -88,6 +91,8 @@ class Node:
     def _end_all(self) -> None:
         for part in reversed(self._parts):
             _end(part)
+        if self._listener is not None:
+            self._listener.close()
 
     def pid_of(self, name: str) -> int | None:
         """Return the process id of a part, None while it is down."""
@@ -97,7 +102,8 @@ class Node:
     def _start(self, part: _Part) -> None:
         part.started_at = time.monotonic()
         try:
-            part.process, part.connection = start(part.name, part.module, self._config)
+            listener = self._listener if part.takes_connections else None
+            part.process, part.connection = start(part.name, part.module, self._config, listener=listener)
         except OSError as error:  # no memory for a process, or it was killed as it began
             raise BootError(f"the {part.name} cannot start: {error.strerror}") from error
         if part.connection not in wait([part.connection, self._wake_up], _BOOT_S):
@@ -143,18 +149,17 @@ def _end(part: _Part) -> int | None:
             return process.wait()
 
 
-def _claim_port(config: Config) -> None:
-    """Make sure that nobody listens: receivers share their port, and would share it with another node's too."""
+def _listen(config: Config) -> socket.socket:
     host, port = config.node.host, config.node.port
     try:
-        socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET).close()
+        return listen(host, port)
     except OSError as error:
         raise BootError(f"{host}:{port} cannot be listened on: {error.strerror}") from error
 
 
 def _receivers(config: Config) -> list[_Part]:
     names = ["receiver", *(f"receiver-{number}" for number in range(2, config.node.receiver_count + 1))]
-    return [_Part(name, "dicom_node.receive.receiver_process") for name in names]
+    return [_Part(name, "dicom_node.receive.receiver_process", takes_connections=True) for name in names]
 
 
 def work(config: Config) -> None:

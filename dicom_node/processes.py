@@ -10,6 +10,7 @@ import logging
 import multiprocessing
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -43,21 +44,27 @@ def set_up_log(config: Config) -> None:
 
 
 def start(
-    name: str, module: str, config: Config, environment: Mapping[str, str] = MappingProxyType({})
+    name: str,
+    module: str,
+    config: Config,
+    environment: Mapping[str, str] = MappingProxyType({}),
+    listener: socket.socket | None = None,
 ) -> tuple[subprocess.Popen[bytes], Connection]:
     """Start a process that runs a module; return it and our end of the pipe whose other end `attached` returns there.
 
-    `environment` is added to ours where it does not say so itself. Its standard input is open for as long as we live.
+    `environment` is added to ours where it does not say so itself. A listener is what `inherited_listener` returns
+    there. Its standard input is open for as long as we live.
     Raises OSError where the process could not begin.
     """
     ours, theirs = Pipe()
     with theirs:
-        command = [sys.executable, "-m", module, str(theirs.fileno()), name]
+        passed = [theirs.fileno(), *([listener.fileno()] if listener else [])]
+        command = [sys.executable, "-m", module, name, *map(str, passed)]
         path = os.pathsep.join(filter(None, sys.path))
         process = subprocess.Popen(  # noqa: S603  # our own module
             command,
             stdin=subprocess.PIPE,
-            pass_fds=[theirs.fileno()],
+            pass_fds=passed,
             env={**_HEAP, **environment, **os.environ, "PYTHONPATH": path},
         )
     try:
@@ -82,13 +89,18 @@ def give_large_blocks_back() -> None:
 
 def attached() -> tuple[Connection, Config]:
     """Return the pipe that `start` opened and the configuration; from now on this process ends with its parent."""
-    multiprocessing.current_process().name = sys.argv[2]  # for the log
+    multiprocessing.current_process().name = sys.argv[1]  # for the log
     threading.Thread(target=_end_with_input, daemon=True, name="parent-watch").start()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the supervisor ends us; a terminal's ^C goes to all
-    connection = Connection(int(sys.argv[1]))
+    connection = Connection(int(sys.argv[2]))
     config = connection.recv()
     set_up_log(config)
     return connection, config
+
+
+def inherited_listener() -> socket.socket:
+    """Return the listener that this process was started with."""
+    return socket.socket(fileno=int(sys.argv[3]))
 
 
 def be_part(target: Target) -> None:

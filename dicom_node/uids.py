@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from functools import lru_cache
 
 _UID = re.compile(r"[0-9]+(\.[0-9]+)*")
 
@@ -11,6 +12,7 @@ STORAGE_COMMITMENT = "1.2.840.10008.1.20.1"  # Storage Commitment Push Model SOP
 STORAGE_COMMITMENT_INSTANCE = "1.2.840.10008.1.20.1.1"  # its well-known SOP Instance (PS3.4 J.3.5)
 
 
+@lru_cache(1024)  # the few of a push are asked about again and again
 def is_uid(text: str) -> bool:
     """Say whether text can stand as a UID, and so as a file name.
 

@@ -5,6 +5,7 @@ import os
 import signal
 import threading
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,9 @@ from dicom_node.config import Config
 from dicom_node.deliver import echo
 from dicom_node.node import BootError, Node
 from tests.deliver.pacs import Pacs, unused_port
+from tests.faults.processes import kill, open_files
 from tests.receive.node import eventually
+from tests.receive.wire import ACCEPTED, connected
 
 
 @pytest.fixture
@@ -48,3 +51,23 @@ def test_receivers_share_a_port_that_no_other_node_gets_and_a_dead_one_is_starte
     assert "receiver-2 ended with exit code -9" in caplog.text
     for _ in range(6):
         echo(config, Pacs(port=config.node.port).peer())
+
+
+def test_receivers_take_turns(config: Config, node: Node) -> None:
+    receivers = [node.pid_of(name) or 0 for name in ("receiver", "receiver-2")]
+    at_first = [_sockets(pid) for pid in receivers]
+    with ExitStack() as held:
+        for _ in range(4):
+            wire = held.enter_context(connected(config.node.port, "PACS"))
+            assert wire.receive()[0] == ACCEPTED
+        assert [_sockets(pid) - before for pid, before in zip(receivers, at_first, strict=True)] == [2, 2]
+
+
+def test_who_calls_while_receivers_are_started_again_waits_for_them(config: Config, node: Node) -> None:
+    kill(node.pid_of(name) or 0 for name in ("receiver", "receiver-2"))  # and waits until they are gone
+    with connected(config.node.port, "PACS", wait_s=60) as wire:
+        assert wire.receive()[0] == ACCEPTED
+
+
+def _sockets(pid: int) -> int:
+    return sum(name.startswith("socket:") for name in open_files(pid))

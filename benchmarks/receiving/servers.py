@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from multiprocessing.connection import Connection
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -20,6 +21,7 @@ from benchmarks.receiving.corpus import read_digests
 from dicom_node.catalog import Catalog, Instance
 from dicom_node.config import Config
 from dicom_node.processes import start
+from dicom_node.receive.listening import listen
 from orthanc_test.orthanc import Orthanc, free_port
 
 _TICKS = os.sysconf("SC_CLK_TCK")
@@ -96,10 +98,11 @@ class Ours(Server):
         self.catalog = Catalog(self.config.catalog_url)
         self.catalog.migrate()
         self.prepare()
-        self._parts = [
-            start(name, f"dicom_node.receive.{name}_process", self.config)
-            for name in ("registrar", *["receiver"] * self.config.node.receiver_count)
-        ]
+        with listen("127.0.0.1", self.port) as listener:
+            self._parts = [
+                self._start("registrar"),
+                *(self._start("receiver", listener) for _ in range(self.config.node.receiver_count)),
+            ]
         for _, connection in self._parts:
             if problem := connection.recv_bytes():
                 raise RuntimeError(problem.decode())
@@ -119,6 +122,9 @@ class Ours(Server):
     def pids(self) -> list[int]:
         """Its processes."""
         return [process.pid for process, _ in self._parts]
+
+    def _start(self, name: str, listener: socket.socket | None = None) -> tuple[subprocess.Popen[bytes], Connection]:
+        return start(name, f"dicom_node.receive.{name}_process", self.config, listener=listener)
 
     def prepare(self) -> None:
         """Do what a case needs before the start."""

@@ -6,6 +6,7 @@ import os
 import struct
 from collections.abc import Iterable
 from contextlib import ExitStack
+from functools import lru_cache
 from pathlib import Path
 
 from xxhash import xxh3_64
@@ -36,22 +37,11 @@ def file_head(*, sop_class: str, instance: str, transfer_syntax: str, calling: s
         calling: AE title of who sent it.
         called: AE title it was sent to.
     """
-    sender = dimse.as_text(calling)
-    elements = b"".join(
-        (
-            _LONG.pack(2, 0x0001, b"OB", 2) + b"\x00\x01",
-            _short(0x0002, b"UI", dimse.as_uid(sop_class)),
-            _short(0x0003, b"UI", dimse.as_uid(instance)),
-            _short(0x0010, b"UI", dimse.as_uid(transfer_syntax)),
-            _IMPLEMENTATION,
-            _short(0x0016, b"AE", sender),
-            _short(0x0017, b"AE", sender),
-            _short(0x0018, b"AE", dimse.as_text(called)),
-            _OURS,
-            _NO_SEAL,
-        )
-    )
-    return _PREAMBLE + _GROUP_LENGTH + _LENGTH.pack(len(elements)) + elements
+    begin = _begin(sop_class)
+    own = _short(0x0003, b"UI", dimse.as_uid(instance))
+    end = _end(transfer_syntax, calling, called)
+    length = _LENGTH.pack(len(begin) + len(own) + len(end))
+    return b"".join((_PREAMBLE, _GROUP_LENGTH, length, begin, own, end))
 
 
 class Seal:
@@ -155,6 +145,27 @@ def _read_head(begin: bytes) -> tuple[bytes, tuple[int, int]] | None:
     if not begin[:at].endswith(_OURS) or len(begin) < at + _SEAL.size:
         return None
     return begin[:at], _SEAL.unpack_from(begin, at)
+
+
+@lru_cache
+def _begin(sop_class: str) -> bytes:
+    return _LONG.pack(2, 0x0001, b"OB", 2) + b"\x00\x01" + _short(0x0002, b"UI", dimse.as_uid(sop_class))
+
+
+@lru_cache
+def _end(transfer_syntax: str, calling: str, called: str) -> bytes:
+    sender = dimse.as_text(calling)
+    return b"".join(
+        (
+            _short(0x0010, b"UI", dimse.as_uid(transfer_syntax)),
+            _IMPLEMENTATION,
+            _short(0x0016, b"AE", sender),
+            _short(0x0017, b"AE", sender),
+            _short(0x0018, b"AE", dimse.as_text(called)),
+            _OURS,
+            _NO_SEAL,
+        )
+    )
 
 
 def _short(element: int, vr: bytes, value: bytes) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterable
 
 from dicom_node.config import Config
@@ -18,7 +19,6 @@ class Receiver:
         """`offers` are services besides Verification and Storage."""
         self._shelf = Shelf(config.storage_folder)
         self._incoming = Incoming(self._shelf, config.storage, config.storage.ready_mb * 1_000_000)
-        self._shared_port = config.node.receiver_count > 1
         self._scp = StorageSCP(config, self._incoming, offers)
 
     @property
@@ -31,14 +31,14 @@ class Receiver:
         """Whether objects are still taken; a receiver that takes none is to be started anew."""
         return self._scp.is_alive
 
-    def start(self) -> None:
-        """Listen; returns at once.
+    def start(self, listener: socket.socket | None = None) -> None:
+        """Take connections, from a listener that others take from too, or else from one of its own; returns at once.
 
         Raises:
             OSError: the storage folder cannot be written, or the port cannot be listened on.
         """
         self._shelf.make()
-        self._scp.start(shared_port=self._shared_port)
+        self._scp.start(listener)
 
     def stop(self) -> None:
         """Abort what is open, and end."""

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 
 from dicom_node.config import Config
-from dicom_node.processes import be_part
+from dicom_node.processes import be_part, inherited_listener
 from dicom_node.receive.commitment import commitment_offers
 from dicom_node.receive.receiver import Receiver
 
@@ -20,7 +20,7 @@ def receive(config: Config, stopped: threading.Event, ready: Callable[[], None])
         RuntimeError: nothing is taken any more; a new process may do better.
     """
     receiver = Receiver(config, commitment_offers(config))
-    receiver.start()
+    receiver.start(inherited_listener())
     ready()
     while not stopped.wait(_LOOK_S):
         if not receiver.is_alive:

@@ -16,12 +16,12 @@ from dicom_node.receive import command as dimse
 from dicom_node.receive.connection import Connection, Site
 from dicom_node.receive.doors import Doors
 from dicom_node.receive.incoming import Incoming
+from dicom_node.receive.listening import listen
 from dicom_node.receive.negotiation import Negotiation
 from dicom_node.receive.services import Offer, verification
 
 log = logging.getLogger(__name__)
 
-_BACKLOG = 128  # connections that the kernel keeps until they are accepted
 _STOP_S = 5.0
 _PAUSE_S = 0.1  # where descriptors or threads have run out
 
@@ -42,6 +42,7 @@ class StorageSCP:
             _server_context(node.tls, config.folder) if node.tls else None,
         )
         self._listener: socket.socket | None = None
+        self._is_alone = True
         self._accepting = threading.Thread(target=self._accept, name="accepting", daemon=True)
         self._threads: set[threading.Thread] = set()
 
@@ -55,21 +56,20 @@ class StorageSCP:
         """Whether the socket is still listened on."""
         return self._accepting.is_alive()
 
-    def start(self, *, shared_port: bool) -> None:
-        """Listen; returns at once. A shared port is one that other processes of this node listen on too.
+    def start(self, listener: socket.socket | None = None) -> None:
+        """Take connections, from a listener that others take from too, or else from one of its own; returns at once.
 
         Raises:
             OSError: the port cannot be listened on.
         """
-        address = (self._node.host, self._node.port)
-        family = socket.AF_INET6 if ":" in self._node.host else socket.AF_INET
-        self._listener = socket.create_server(address, family=family, backlog=_BACKLOG, reuse_port=shared_port)
+        self._is_alone = listener is None
+        self._listener = listener or listen(self._node.host, self._node.port)
         self._accepting.start()
         log.info("listening as %s on %s:%d", self._node.ae_title, self._node.host, self.port)
 
     def stop(self) -> None:
-        """Stop listening and abort the open associations."""
-        if self._listener is not None:
+        """Abort the open associations. A listener of others is theirs to end; what still comes from it is cut."""
+        if self._listener is not None and self._is_alone:
             self._listener.shutdown(socket.SHUT_RDWR)  # wakes the thread that accepts
             self._accepting.join()
             self._listener.close()

@@ -11,6 +11,7 @@ from pathlib import Path
 
 _PROC = Path("/proc")
 _LISTENS = "0A"  # a socket's state in /proc/net/tcp
+_THREADS = 18  # in /proc/PID/stat, how many fields behind the name there are up to the number of threads
 _GONE_S = 20.0
 
 
@@ -64,7 +65,8 @@ def kill(pids: Iterable[int]) -> None:
 
 def _runs(pid: int) -> bool:
     with suppress(OSError):
-        return (_PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()[0] != "Z"
+        state, *_, threads = (_PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()[:_THREADS]
+        return state != "Z" or int(threads) > 1  # the first thread may be one before the others are gone
     return False
 
 

@@ -57,9 +57,11 @@ class Wire:
 
 
 @contextmanager
-def connected(port: int, called: str = "NODE", contexts: Sequence[tuple[int, str, str]] = CONTEXTS) -> Iterator[Wire]:
+def connected(
+    port: int, called: str = "NODE", contexts: Sequence[tuple[int, str, str]] = CONTEXTS, wait_s: float = 10
+) -> Iterator[Wire]:
     """Ask for an association; the answer is still to be received."""
-    with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+    with socket.create_connection(("127.0.0.1", port), timeout=wait_s) as connection:
         wire = Wire(connection)
         wire.send(request(called, contexts))
         yield wire
