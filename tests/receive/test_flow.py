@@ -15,8 +15,8 @@ from sqlalchemy import text
 from dicom_node.catalog import Instance, OpenAssociation
 from dicom_node.config import Config
 from dicom_node.processes import start as start_process
+from dicom_node.receive.listening import listen
 from dicom_node.receive.receiver import Receiver
-from tests.deliver.pacs import unused_port
 from tests.receive.node import Site, associated, configure, eventually, running
 from tests.receive.wire import REJECTED, connected, open_wire
 from tests.support.dicom import encoded, series
@@ -110,12 +110,13 @@ def test_rows_that_a_lost_write_ahead_log_took_are_made_again(tmp_path: Path) ->
 
 def test_what_a_killed_receiver_had_acknowledged_is_registered_without_a_new_start(tmp_path: Path) -> None:
     with running(tmp_path) as site:
-        settings = {**site.config.model_dump(), "node": {**site.config.node.model_dump(), "port": unused_port()}}
-        config = Config.model_validate(settings)
-        process, connection = start_process("receiver", "dicom_node.receive.receiver_process", config)
+        with listen("127.0.0.1", 0) as listener:
+            module = "dicom_node.receive.receiver_process"
+            process, connection = start_process("receiver", module, site.config, listener=listener)
+            port = listener.getsockname()[1]
         with process, connection:
             assert connection.recv_bytes() == b""
-            with associated(config.node.port, CT) as association:
+            with associated(port, CT) as association:
                 assert [association.send_c_store(one).Status for one in series(5)] == [0] * 5
                 eventually(lambda: site.count(OpenAssociation) == 1)
                 os.kill(process.pid, signal.SIGKILL)
