@@ -14,7 +14,7 @@ from dicom_node.config import Config
 from dicom_node.deliver import echo
 from dicom_node.node import BootError, Node
 from tests.deliver.pacs import Pacs, unused_port
-from tests.faults.processes import kill, open_files
+from tests.faults.processes import kill, sockets
 from tests.receive.node import eventually
 from tests.receive.wire import ACCEPTED, connected
 
@@ -55,19 +55,15 @@ def test_receivers_share_a_port_that_no_other_node_gets_and_a_dead_one_is_starte
 
 def test_receivers_take_turns(config: Config, node: Node) -> None:
     receivers = [node.pid_of(name) or 0 for name in ("receiver", "receiver-2")]
-    at_first = [_sockets(pid) for pid in receivers]
+    at_first = [sockets(pid) for pid in receivers]
     with ExitStack() as held:
         for _ in range(4):
             wire = held.enter_context(connected(config.node.port, "PACS"))
             assert wire.receive()[0] == ACCEPTED
-        assert [_sockets(pid) - before for pid, before in zip(receivers, at_first, strict=True)] == [2, 2]
+        assert [sockets(pid) - before for pid, before in zip(receivers, at_first, strict=True)] == [2, 2]
 
 
 def test_who_calls_while_receivers_are_started_again_waits_for_them(config: Config, node: Node) -> None:
     kill(node.pid_of(name) or 0 for name in ("receiver", "receiver-2"))  # and waits until they are gone
     with connected(config.node.port, "PACS", wait_s=60) as wire:
         assert wire.receive()[0] == ACCEPTED
-
-
-def _sockets(pid: int) -> int:
-    return sum(name.startswith("socket:") for name in open_files(pid))

@@ -53,7 +53,7 @@ class StorageSCP:
 
     @property
     def is_alive(self) -> bool:
-        """Whether the socket is still listened on."""
+        """Whether connections are still taken."""
         return self._accepting.is_alive()
 
     def start(self, listener: socket.socket | None = None) -> None:

@@ -79,7 +79,9 @@ class Watch:
             Modality(self.house.port, series(2)).send_all(60)
         receivers = self.house.pids("receiver")
         at_first = sum(self.handles[0].values()) if self.handles else math.inf
-        self.house.wait(lambda: sum(map(_sockets, receivers)) <= at_first, _CLOSED_S, "connections to be closed")
+        self.house.wait(
+            lambda: sum(map(processes.sockets, receivers)) <= at_first, _CLOSED_S, "connections to be closed"
+        )
         self._measure()
 
     def _measure(self) -> None:
@@ -120,10 +122,6 @@ def _kind(name: str) -> str:
     if ".sqlite" in name:
         return _POOLED
     return name.partition(":")[0] if ":[" in name else name
-
-
-def _sockets(pid: int) -> int:
-    return sum(name.startswith("socket:") for name in processes.open_files(pid))
 
 
 def main() -> int:

@@ -207,8 +207,10 @@ class House:
         receivers = self.node.config.node.receiver_count
 
         def is_whole() -> bool:
-            has_others = bool(self.pids("registrar") and self.pids("worker"))
-            return has_others and len(self.pids("receiver")) == receivers
+            parts = [self.pids(part) for part in ("registrar", "worker", "receiver")]
+            log = self.node.log()
+            are_up = all(f"is up, process {pid}\n" in log for pids in parts for pid in pids)
+            return all(parts) and len(parts[-1]) == receivers and are_up
 
         self.wait(is_whole, 120, "every part to be up", every_s=0.1)
 

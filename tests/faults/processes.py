@@ -43,6 +43,11 @@ def open_files(pid: int) -> Iterator[str]:
                 yield str(link.readlink())
 
 
+def sockets(pid: int) -> int:
+    """Return how many sockets a process holds open."""
+    return sum(name.startswith("socket:") for name in open_files(pid))
+
+
 def resident_mb(pid: int) -> float:
     """Return the memory that a process has in use (VmRSS), in MiB; 0 when it is gone."""
     with suppress(OSError):
