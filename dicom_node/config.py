@@ -16,7 +16,16 @@ from types import MappingProxyType
 from typing import Annotated, Any, Literal, Self, TypeAlias
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    IPvAnyNetwork,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydicom.datadict import keyword_dict
 
 from dicom_node.errors import ConfigError
@@ -70,6 +79,33 @@ class Node(_Section):
     def _known_zone(cls, name: str) -> str:
         ZoneInfo(name)
         return name
+
+
+def _one_or_more(value: object) -> object:
+    return (value,) if isinstance(value, str) else value
+
+
+class NamedCaller(_Section):
+    """A caller that the site knows, recognised by its AE title and its address together: a title alone proves nothing.
+
+    Its associations count against its own limit and not against those for one AE title or one address.
+    """
+
+    ae_title: Annotated[tuple[AETitle, ...], BeforeValidator(_one_or_more), Field(min_length=1)]
+    # one or several; "*" is any title that comes from these addresses, as behind a router or NAT
+    addresses: Annotated[tuple[IPvAnyNetwork, ...], BeforeValidator(_one_or_more), Field(min_length=1)]
+    # "10.1.2.3" or "10.1.2.0/24"
+    max_associations: int = Field(20, ge=1)  # at the same time
+    reserved_associations: int = Field(2, ge=0)  # places that nobody else gets
+    corrects: bool = False  # whether it may move or correct what another caller has sent
+
+    @model_validator(mode="after")
+    def _limits_agree(self) -> Self:
+        if self.corrects and "*" in self.ae_title:
+            raise ValueError('corrects = true needs the ae_title of who corrects, not "*"')
+        if self.reserved_associations > self.max_associations:
+            raise ValueError("reserved_associations is more than max_associations")
+        return self
 
 
 class Storage(_Section):
@@ -176,8 +212,8 @@ class Condition(_Section):
 
     @field_validator("has", "lacks", mode="before")
     @classmethod
-    def _one_or_more(cls, value: object) -> object:
-        return (value,) if isinstance(value, str) else value
+    def _listed(cls, value: object) -> object:
+        return _one_or_more(value)
 
     @field_validator("not_", mode="before")
     @classmethod
@@ -279,6 +315,7 @@ class Log(_Section):
 class _Document(_Section):
     weights: Path = Path("weights")
     node: Node = Node()
+    callers: dict[str, NamedCaller] = {}
     storage: Storage = Storage()
     database: Database = Database()
     peers: dict[str, Peer] = {}
@@ -327,6 +364,17 @@ class Config(_Document):
             _known(
                 use.facts, [*COMPUTED_FACTS, *self.gates, *keyword_dict], f"{where} asks for", "DICOM keyword or fact"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _callers_have_places(self) -> Config:
+        reserved = sum(caller.reserved_associations for caller in self.callers.values())
+        accepted, most = self.node.accepted_callers, self.node.max_associations
+        if reserved >= most:
+            raise ValueError(f"[callers] reserve {reserved} of node.max_associations = {most}: leave places for others")
+        for name, caller in self.callers.items():
+            if "*" not in accepted and not set(caller.ae_title) & {"*", *accepted}:
+                raise ValueError(f"callers.{name} has no ae_title that node.accepted_callers lets in")
         return self
 
     def _uses(self) -> Iterable[tuple[str, _Use]]:
@@ -415,4 +463,4 @@ def _sentence(details: Any) -> str:
 
 
 def _sections() -> list[type[BaseModel]]:
-    return [Config, TLS, Node, Storage, Database, Peer, Condition, Gate, Route, Workers, Log]
+    return [Config, TLS, Node, NamedCaller, Storage, Database, Peer, Condition, Gate, Route, Workers, Log]
