@@ -5,17 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 
-from pydicom import Dataset, dcmread
+from pydicom import Dataset
 from pydicom.filereader import read_file_meta_info
-from pydicom.uid import (
-    DeflatedExplicitVRLittleEndian,
-    ExplicitVRLittleEndian,
-    ImplicitVRLittleEndian,
-    JPEG2000Lossless,
-    JPEGLSLossless,
-    RLELossless,
-)
+from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 from pynetdicom import build_context
 from pynetdicom.association import Association
 from pynetdicom.presentation import PresentationContext
@@ -24,12 +18,11 @@ from dicom_node.config import Config, Peer
 from dicom_node.deliver.calling import NoAssociationError, associate
 from dicom_node.deliver.outcomes import DUPLICATE, Outcome, judge
 from dicom_node.deliver.query import STUDY_ROOT_FIND, is_found
-from dicom_node.errors import PeerError
+from dicom_node.deliver.transcoding import CONVERTIBLE, DECODABLE, transcode
+from dicom_node.errors import ObjectError, PeerError
 
 _VERIFICATION = "1.2.840.10008.1.1"
 _CONTEXTS_AT_MOST = 128  # in one association (PS3.8 9.3.2.2: odd numbers of one byte)
-_CONVERTIBLE = (ExplicitVRLittleEndian, ImplicitVRLittleEndian, DeflatedExplicitVRLittleEndian)
-_DECODABLE = (RLELossless, JPEGLSLossless, JPEG2000Lossless)  # what results are compressed in; nothing is lost
 _FALLBACKS = (ExplicitVRLittleEndian, ImplicitVRLittleEndian)
 _NO_ANSWER = "the peer gave no answer, or ended the association"
 _ENDED = "the association ended before the object's turn"
@@ -60,7 +53,7 @@ class _Object:
     @property
     def contexts(self) -> list[tuple[str, str]]:
         """Abstract and transfer syntax of each way in which it can be sent, the best first."""
-        fallbacks = _FALLBACKS if self.transfer_syntax_uid in (*_CONVERTIBLE, *_DECODABLE) else ()
+        fallbacks = _FALLBACKS if self.transfer_syntax_uid in (*CONVERTIBLE, *DECODABLE) else ()
         return [(self.sop_class_uid, syntax) for syntax in dict.fromkeys((self.transfer_syntax_uid, *fallbacks))]
 
 
@@ -151,23 +144,27 @@ def _send_one(association: Association, peer: Peer, one: _Object) -> Sent:
         return Sent(uid, "unreached", None, _ENDED)
     if accepted.isdisjoint(one.contexts):
         return Sent(uid, "park", None, "the peer accepts no such object, or not its transfer syntax")
-    is_direct = one.contexts[0] in accepted
+    _, syntax = next(context for context in one.contexts if context in accepted)
     association.dimse_timeout = peer.timeout_s + one.size / min(_SLOWEST_BYTES_PER_S, (peer.max_mbit or 8) * 1e5)
     try:
-        response = association.send_c_store(one.path if is_direct else _plain(one.path))
+        response = _store(association, one, UID(syntax))
     except RuntimeError:
         return Sent(uid, "unreached", None, _ENDED)
+    except ObjectError as error:
+        return Sent(uid, "park", None, f"the object cannot be encoded for the peer: {error.problem}")
     except Exception as error:  # noqa: BLE001 - encoding raises whatever pydicom raises
         return Sent(uid, "park", None, f"the object cannot be encoded for the peer ({type(error).__name__})")
     return _judged(association, peer, one, response)
 
 
-def _plain(path: Path) -> Dataset:
-    """Read a file, and decompress its pixels."""
-    dataset = dcmread(path)
-    if dataset.file_meta.TransferSyntaxUID in _DECODABLE:
-        dataset.decompress(generate_instance_uid=False)
-    return dataset
+def _store(association: Association, one: _Object, syntax: UID) -> Dataset:
+    """Send a file as it lies, or where the peer takes it in another transfer syntax only, a transcoded copy."""
+    if syntax == one.transfer_syntax_uid:
+        return association.send_c_store(one.path)
+    with NamedTemporaryFile(suffix=".dcm") as copy:
+        transcode(one.path, syntax, copy)
+        copy.flush()
+        return association.send_c_store(Path(copy.name))
 
 
 def _judged(association: Association, peer: Peer, one: _Object, response: Dataset) -> Sent:
