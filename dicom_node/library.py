@@ -183,13 +183,8 @@ def _objects(config: Config, loaded: Loaded, prediction: Prediction, out: Path) 
         yield file.path
         picture = file.path.with_suffix(".png")
         if file.kind == "SEG":
-            overlay_png(_source(stack), file.path, picture)
+            overlay_png(stack, file.path, picture)
         elif file.kind == "SC":
             picture_png(file.path, picture)
         if picture.exists():
             yield picture
-
-
-def _source(stack: Stack) -> Path:
-    path = Path(stack.frames[0].path)
-    return path if len(stack.frames) == 1 else path.parent

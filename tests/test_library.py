@@ -12,6 +12,7 @@ from dicom_node.demo.studies import radiograph_study
 from dicom_node.errors import ObjectError, RefusalError
 from dicom_node.findings import Segmentation
 from dicom_node.library import DEFAULTS, run_to_files
+from tests.imaging.objects import ct, multi_frame_ct
 from tests.support.dicom import encoded, series
 
 
@@ -45,6 +46,25 @@ def test_run_writes_objects_masks_and_pictures(chest: Path, tmp_path: Path) -> N
     files = list(run_to_files(load_config(DEFAULTS), "lung_cxr", chest, tmp_path / "out"))
     assert sorted(path.suffix for path in files) == [".dcm", ".dcm", ".png", ".png"]
     assert {dcmread(path).Modality for path in files if path.suffix == ".dcm"} == {"SEG", "SR"}
+
+
+ORGAN = """
+[pipelines.organ]
+use = "tests.support.stand_in:StandInOrgan"
+outputs = ["SEG", "SC", "SR"]
+"""
+
+
+@pytest.mark.parametrize("multi_frame", [True, False], ids=["multi-frame", "single frames"])
+def test_run_draws_the_frames_that_it_read_whatever_their_files_are_called(tmp_path: Path, multi_frame: bool) -> None:
+    places = [(0, 0, 2 * k) for k in range(3)]
+    for number, image in enumerate([multi_frame_ct(places)] if multi_frame else map(ct, places)):
+        image.save_as(tmp_path / f"IM{number}", enforce_file_format=True)
+    (tmp_path / "config.toml").write_text(ORGAN)
+    files = list(run_to_files(load_config(tmp_path / "config.toml"), "organ", tmp_path, tmp_path / "out"))
+    made = [dcmread(path).Modality for path in files if path.suffix == ".dcm"]
+    pictures = [path for path in files if path.suffix == ".png"]
+    assert (set(made), len(pictures)) == ({"SEG", "OT", "SR"}, len(made) - 1)
 
 
 def test_what_a_model_does_not_take_is_refused(tmp_path: Path) -> None:

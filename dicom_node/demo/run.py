@@ -17,12 +17,13 @@ from rich.markup import escape
 from rich.table import Table
 from sqlalchemy import select
 
-from dicom_node.catalog import Catalog, Instance, Result, Run, Stack
+from dicom_node.catalog import Catalog, Result, Run, Stack
 from dicom_node.config import Config, Peer, load_config
 from dicom_node.deliver import send
 from dicom_node.demo.overlay import overlay_png, picture_png
 from dicom_node.demo.pacs import SmallPacs
 from dicom_node.demo.studies import write_studies
+from dicom_node.images import Stack as Content
 from dicom_node.node import Node
 from dicom_node.routing import Decision
 from dicom_node.status import Status, read_status, render_stacks
@@ -169,19 +170,15 @@ def _picture(config: Config, result: Result, run: Run, out: Path) -> str:
     """Draw a result that has pixels, and return the picture's path; "" for the others."""
     path, picture = config.storage_folder / result.path, out / f"{run.pipeline}-{result.kind}-{result.uid[-6:]}.png"
     if result.kind == "SEG":
-        overlay_png(_source_folder(config, run), path, picture)
+        overlay_png(_stack(config, run), path, picture)
     elif result.kind == "SC":
         picture_png(path, picture)
     return picture.name if picture.exists() else ""
 
 
-def _source_folder(config: Config, run: Run) -> Path:
+def _stack(config: Config, run: Run) -> Content:
     with Catalog(config.catalog_url).read() as session:
-        series_uid = session.get_one(Stack, run.stack_id).series_uid
-        instance = session.scalars(select(Instance).where(Instance.series_uid == series_uid)).first()
-        if instance is None:
-            raise LookupError(f"no instance of series {series_uid}")
-        return (config.storage_folder / instance.path).parent
+        return Content.from_json(session.get_one(Stack, run.stack_id).content)
 
 
 def _say_what_next(out: Path, console: Console) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import datetime
 from pathlib import Path
 from typing import Any
@@ -16,20 +17,26 @@ from dicom_node.demo import headers
 from dicom_node.demo.overlay import overlay_png, picture_png
 from dicom_node.demo.studies import report
 from dicom_node.errors import ObjectError
+from dicom_node.findings import Segmentation
+from dicom_node.images import Stack
+from dicom_node.imaging import split
+from dicom_node.results import encode
+from tests.results.builders import enhanced_ct, organs, request
 
 STUDY = headers.Study("overlay", datetime.date(2026, 1, 2), "")
 GREEN = (0, 255, 0)
 
 
-def ct_folder(folder: Path) -> list[Dataset]:
-    """Four flat slices on disk, the third the brightest."""
+def ct_stack(folder: Path) -> tuple[list[Dataset], Stack]:
+    """Four flat slices in files of any name, the third the brightest."""
     series = headers.Series(STUDY, 1, "CT", "", headers.SOP_CLASSES["CT"])
     images = []
     for k, value in enumerate((0.0, 50.0, 150.0, 100.0)):
         hu = np.full((64, 64), value)
         images.append(headers.ct_image(series, k + 1, hu, (0.0, 0.0, 5.0 * k), 1.0))
-        images[-1].save_as(folder / f"{k}.dcm", enforce_file_format=True)
-    return images
+        images[-1].save_as(folder / f"IM{k}", enforce_file_format=True)
+    (stack,) = split(STUDY.uid("study"), series.uid, [(str(path), "") for path in folder.iterdir()]).stacks
+    return images, stack
 
 
 def segmentation(sources: list[Dataset], mask: NDArray[np.uint8], path: Path) -> Path:
@@ -61,10 +68,10 @@ def coloured(path: Path) -> NDArray[np.bool_]:
 
 
 def test_outlines_stand_where_the_mask_is(tmp_path: Path) -> None:
-    sources = ct_folder(tmp_path)
+    sources, stack = ct_stack(tmp_path)
     mask = np.zeros((4, 64, 64), np.uint8)
     mask[2, 40:50, 20:30] = 1
-    overlay_png(tmp_path, segmentation(sources, mask, tmp_path / "seg.dcm"), tmp_path / "out.png")
+    overlay_png(stack, segmentation(sources, mask, tmp_path / "seg"), tmp_path / "out.png")
     found = coloured(tmp_path / "out.png")
     rows, columns = np.nonzero(found[100:])  # below the legend
     assert np.allclose((rows.min() + 100, rows.max() + 100), (40 * 12, 50 * 12), atol=3)
@@ -72,24 +79,24 @@ def test_outlines_stand_where_the_mask_is(tmp_path: Path) -> None:
 
 
 def test_the_slice_with_the_largest_mask_is_drawn(tmp_path: Path) -> None:
-    sources = ct_folder(tmp_path)
+    sources, stack = ct_stack(tmp_path)
     mask = np.zeros((4, 64, 64), np.uint8)
     mask[1, 40:42, 20:22] = mask[2, 40:50, 20:30] = 1
-    overlay_png(tmp_path, segmentation(sources, mask, tmp_path / "seg.dcm"), tmp_path / "out.png")
+    overlay_png(stack, segmentation(sources, mask, tmp_path / "seg"), tmp_path / "out.png")
     shown = read(tmp_path / "out.png")[-1, -1, 0]
     assert shown == pytest.approx(255 * (150 + 160) / 400, abs=2)
 
 
 def test_a_segmentation_of_something_else_is_refused(tmp_path: Path) -> None:
-    sources = ct_folder(tmp_path)
-    path = segmentation(sources[:2], np.ones((2, 64, 64), np.uint8), tmp_path / "seg.dcm")
-    with pytest.raises(ObjectError, match="refers to no image"):
-        overlay_png(tmp_path / "3.dcm", path, tmp_path / "out.png")
+    sources, stack = ct_stack(tmp_path)
+    path = segmentation(sources[:2], np.ones((2, 64, 64), np.uint8), tmp_path / "seg")
+    with pytest.raises(ObjectError, match="cites no frame"):
+        overlay_png(dataclasses.replace(stack, frames=stack.frames[2:]), path, tmp_path / "out.png")
 
 
 def test_a_grey_picture_is_shown_by_its_window(tmp_path: Path) -> None:
-    ct_folder(tmp_path)
-    picture_png(tmp_path / "0.dcm", tmp_path / "out.png")
+    ct_stack(tmp_path)
+    picture_png(tmp_path / "IM0", tmp_path / "out.png")
     assert read(tmp_path / "out.png")[0, 0].tolist() == [102, 102, 102]
 
 
@@ -103,3 +110,14 @@ def test_a_colour_picture_keeps_its_colours(tmp_path: Path) -> None:
     picture_png(tmp_path / "sc.dcm", tmp_path / "out.png")
     assert read(tmp_path / "out.png")[0, 0].tolist() == [0, 100, 200]
     assert dcmread(tmp_path / "sc.dcm").SamplesPerPixel == 3
+
+
+def test_a_frame_of_a_multi_frame_object_is_drawn(tmp_path: Path) -> None:
+    stack = enhanced_ct(tmp_path)  # all frames but the first, in reverse
+    labels = np.zeros((5, 20, 24), np.uint8)
+    labels[1, 4, 5] = labels[2, 10:15, 10:15] = 1
+    liver = Segmentation(labels, organs(labels.shape).segments[:1])
+    (found,) = encode(request(stack, liver, outputs=("SEG",)), tmp_path)
+    overlay_png(stack, found.path, tmp_path / "out.png")
+    rows, columns = np.nonzero(coloured(tmp_path / "out.png")[80:])  # below the legend; 39 pixels for each of its own
+    assert np.allclose((rows.min() + 80, rows.max() + 80, columns.min(), columns.max()), (390, 585, 390, 585), atol=3)

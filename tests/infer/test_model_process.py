@@ -90,7 +90,7 @@ def test_one_that_takes_too_long_is_ended(start: Start, stack: Stack, tmp_path: 
 SECTIONS: Final = {  # a section -> what is wrong with it
     "absent": ("use = 'nowhere:Nothing'", "cannot import 'nowhere'"),
     "misspelt": ("use = 'tests.support.stand_in:StandIn'\nsecnds = 3", "secnds: Extra inputs"),
-    "two": ("use = 'tests.support.stand_in'", "has 2 pipelines"),
+    "two": ("use = 'tests.support.stand_in'", "has 3 pipelines"),
     "bare": ("use = 'pipelines.lung_cxr:LungCXR'", "no weights for bare"),
     "lost": ("use = 'pipelines.lung_cxr:LungCXR'\nweights = 'gone'", "'gone' is not in"),
     "right": ("use = 'tests.support.stand_in:StandIn'", ""),

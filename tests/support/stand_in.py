@@ -71,6 +71,15 @@ class _Square(_Stage):
         return (Segmentation(labels, (Segment(1, "middle", ORGAN, LUNG, (80, 160, 240)),)),)
 
 
+class _Block(_Stage):
+    """Marks the middle of every slice."""
+
+    def finish(self, _output: Any, image: Any) -> tuple[Finding, ...]:
+        labels = np.zeros(image.array.shape, np.uint8)
+        labels[:, 1:-1, 1:-1] = 1
+        return (Segmentation(labels, (Segment(1, "middle", ORGAN, LUNG, (80, 160, 240)),)),)
+
+
 class _Threshold(_Stage):
     """Calls a volume enhanced when anything in it is above 150 HU."""
 
@@ -117,3 +126,18 @@ class StandInGate(StandIn):
         assert not weights
         assert device == "cpu"
         return Model([_Threshold(self.settings)])
+
+
+class StandInOrgan(StandIn):
+    """Marks the middle of a volume."""
+
+    name = "stand_in_organ"
+    takes = Volume
+
+    def refuse(self, stack: Stack) -> str | None:
+        return None if stack.text("kind") == "volume" else "not a volume"
+
+    def load(self, weights: Mapping[str, Weights], device: str) -> Model:
+        assert not weights
+        assert device == "cpu"
+        return Model([_Block(self.settings)])
