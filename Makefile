@@ -10,8 +10,9 @@ INSTALLED := $(VENV)/installed-$(EXTRAS)
 demo: $(INSTALLED)
 	$(BIN)/dicom-node demo
 
+# TESTS=tests/routing runs those only; the tests run beside each other, in a process for each.
 test: $(INSTALLED)
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadgroup $(TESTS)
 
 check: $(INSTALLED)
 	$(BIN)/ruff check .
@@ -59,6 +60,7 @@ published: $(INSTALLED)
 
 $(INSTALLED): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11 ...")'
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[$(EXTRAS)]'
-	touch $@
+	@echo "installing into $(VENV): a minute or two, 1.9 GB"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt -e '.[$(EXTRAS)]'
+	@touch $@

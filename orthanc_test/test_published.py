@@ -35,6 +35,8 @@ from pipelines.published.tables import tables
 from tests.parity.writer import write
 from tests.support.dicom import encoded
 
+pytestmark = pytest.mark.xdist_group("published")
+
 FULL = os.environ.get("DICOM_NODE_FULL") == "1"
 WHY_NOT = "the kidney cascade is 22 TFLOP whatever the volume: `make published` runs it"
 KIDNEY = [recipe for recipe in NETWORKS if recipe.startswith("Kidney")]

@@ -22,6 +22,8 @@ from dicom_node.imaging import read_image
 from dicom_node.library import Loaded
 from tests.support.dicom import encoded, series
 
+pytestmark = pytest.mark.xdist_group("tensorflow")
+
 CONFIG = """
 [pipelines.lung_cxr]
 weights = "site_lungs"

@@ -192,7 +192,8 @@ def reduced(
     small = [cv2.resize(one, size, interpolation=cv2.INTER_AREA) for one in (value, opacity)]
     if random.random() < 0.5:
         small = [cv2.GaussianBlur(one, (0, 0), random.uniform(0.3, 1.0)) for one in small]
-    return Drawn(np.asarray(small[0], np.float32), np.asarray(small[1], np.float32), box)
+    softened = np.clip(small[1], 0, 1)  # cv2's averaging rounds to 1.0000001 on some processors
+    return Drawn(np.asarray(small[0], np.float32), np.asarray(softened, np.float32), box)
 
 
 @functools.cache

@@ -49,10 +49,19 @@ def sockets(pid: int) -> int:
 
 
 def resident_mb(pid: int) -> float:
-    """Return the memory that a process has in use (VmRSS), in MiB; 0 when it is gone."""
+    """Return the memory that a process has in use, in MiB; 0 when it is gone."""
+    return _status_mb(pid, "VmRSS")
+
+
+def peak_mb(pid: int) -> float:
+    """Return the most memory that a process had in use since its peak was reset (proc(5), clear_refs), in MiB."""
+    return _status_mb(pid, "VmHWM")
+
+
+def _status_mb(pid: int, field: str) -> float:
     with suppress(OSError):
         for line in (_PROC / str(pid) / "status").read_text().splitlines():
-            if line.startswith("VmRSS:"):
+            if line.startswith(f"{field}:"):
                 return int(line.split()[1]) / 1024
     return 0.0
 

@@ -27,7 +27,9 @@ from dicom_node.weights_store import BareNetwork, Weights
 from pipelines.published.tables import tables
 from tests.parity.writer import write
 from tests.support.dicom import encoded, radiograph
-from tests.support.tensorflow import cpu_ticks, descendant, entry
+from tests.support.tensorflow import cpu_ticks, descendant, entry, require_tensorflow
+
+pytestmark = pytest.mark.xdist_group("tensorflow")
 
 SERVER = "dicom_node.infer.tensorflow_serving"
 
@@ -183,12 +185,21 @@ def test_a_killed_process_fails_its_run_and_the_next_one_runs(models: Path, stac
     process.close()
 
 
-def test_neither_framework_is_imported_where_the_other_runs() -> None:
-    for module, other in {"dicom_node.infer.serving": "tensorflow", SERVER: "torch"}.items():
-        imported = "import pipelines.published.keras" if other == "torch" else "import pipelines.lung_cxr"
-        asked = f"import sys, {module}; {imported}; print({{'{other}', 'keras'}} & set(sys.modules))"
-        done = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=False, timeout=120)
-        assert done.stdout.strip() == ("{'keras'}" if other == "torch" else "set()"), done.stderr
+def imported_with(*modules: str) -> set[str]:
+    """Return which frameworks a fresh interpreter holds once it has imported these modules."""
+    program = f"import sys, {', '.join(modules)}; print(*({{'torch', 'tensorflow', 'keras'}} & set(sys.modules)))"
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
+    return set(done.stdout.split())
+
+
+def test_tensorflow_is_not_imported_where_torch_runs() -> None:
+    assert imported_with("dicom_node.infer.serving", "pipelines.lung_cxr") == {"torch"}
+
+
+def test_torch_is_not_imported_where_tensorflow_runs() -> None:
+    require_tensorflow()
+    assert "torch" not in imported_with(SERVER, "pipelines.published.keras")
 
 
 def test_without_tensorflow_an_entry_says_how_to_install_it(tmp_path: Path) -> None:

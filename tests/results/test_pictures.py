@@ -13,4 +13,4 @@ from tests.results.drawing import CASES, PICTURES
 def test_a_seg_drawn_by_way_of_the_patient_looks_as_it_was_looked_at(name: str, tmp_path: Path) -> None:
     drawn, known = CASES[name](tmp_path), cv2.imread(str(PICTURES / f"{name}.png"))
     assert known is not None
-    assert np.array_equal(drawn, known)
+    assert np.abs(drawn.astype(int) - known).max() <= 1  # blending rounds differently from processor to processor
