@@ -164,14 +164,13 @@ def fetch(
     asked = {"AccessionNumber": accession, "PatientID": patient, "StudyDate": date}
     keys = {keyword: value for keyword, value in asked.items() if value}
     studies = fetching.studies_of_one_patient(settings, settings.peers[peer], keys)
+    catalog = _catalog(settings)
     for number, study in enumerate(studies, 1):
-        progress = Progress(0, 0, 0)
+        progress = Progress()
         name = f"study {number} of {len(studies)}, {study.date} {' '.join(study.modalities)}"
         with _out.status(name) as shown:
-            for progress in fetching.fetch(settings, settings.peers[peer], study.study_uid):
-                shown.update(
-                    f"{name}: {progress.done} of {progress.done + progress.failed + progress.remaining} objects"
-                )
+            for progress in fetching.fetch(settings, catalog, settings.peers[peer], study):
+                shown.update(f"{name}: {progress.done} of {progress.total} objects")
         _out.print(f"{name}: {progress.done} objects", highlight=False)
     if not studies:
         _out.print("no study matches")

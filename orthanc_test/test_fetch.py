@@ -82,6 +82,20 @@ def test_an_accession_number_of_two_patients_brings_nothing_and_lists_counts(fil
     assert "SYN" not in str(said.exception) + said.output
 
 
+def test_a_patient_number_beyond_ascii_brings_that_patient_alone(orthanc: Orthanc, tmp_path: Path) -> None:
+    House(tmp_path, CONFIG.format(own=0, port=orthanc.dicom_port, way="get"))
+    for patient in ("M\u00dc-4711", "ABC-4711"):
+        (image,) = series(1)
+        image.SpecificCharacterSet, image.PatientID = "ISO_IR 192", patient
+        (tmp_path / "one.dcm").write_bytes(encoded(image))
+        orthanc.upload(tmp_path / "one.dcm")
+    orthanc.add_modality("node", "NODE", free_port())
+    said = CliRunner().invoke(app, ["fetch", "pacs", "--patient", "M\u00dc-4711", "-c", str(tmp_path / "config.toml")])
+    assert (said.exit_code, said.output) == (0, "study 1 of 1, 20260102 CT: 1 objects\n")
+    (brought,) = (tmp_path / "data" / "incoming").glob("*.dcm")
+    assert dcmread(brought).PatientID == "M\u00dc-4711"
+
+
 def test_a_route_that_needs_a_prior_has_the_latest_one_brought_before_it_runs(filled: Orthanc, tmp_path: Path) -> None:
     text = CONFIG.format(own=0, port=filled.dicom_port, way="get") + ROUTE
     house = House(tmp_path, text)

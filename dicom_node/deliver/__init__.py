@@ -9,19 +9,22 @@ from dicom_node.deliver.committing import (
     ask_commitment,
     report_commitment,
 )
-from dicom_node.deliver.fetching import Progress, StudyFound, find_studies, get_study, move_study
+from dicom_node.deliver.fetching import Ended, Progress, Retrieval, get_study, move_study
 from dicom_node.deliver.outcomes import DUPLICATE
 from dicom_node.deliver.query import count_series
 from dicom_node.deliver.scu import Sent, echo
+from dicom_node.deliver.studies import StudyFound, find_studies, list_objects
 from dicom_node.deliver.ways import ask, find_objects, send
 
 __all__ = [
     "DUPLICATE",
     "CommitmentRequest",
+    "Ended",
     "NoAssociationError",
     "NoCommitmentError",
     "Progress",
     "Reference",
+    "Retrieval",
     "Sent",
     "StudyFound",
     "ask",
@@ -32,6 +35,7 @@ __all__ = [
     "find_objects",
     "find_studies",
     "get_study",
+    "list_objects",
     "move_study",
     "report_commitment",
     "send",

@@ -47,10 +47,13 @@ def count_series(config: Config, peer: Peer, study_uid: str, series_uid: str) ->
     association = associate(config, peer, [build_context(STUDY_ROOT_FIND)])
     try:
         responses = advancing(association, peer, association.send_c_find(identifier, STUDY_ROOT_FIND))
-        matches = [match for _, match in responses if match is not None]
+        matches = [match for _, match in responses if match and match.get("SeriesInstanceUID") == series_uid]
     finally:
         association.release()
-    return max((int(match.get("NumberOfSeriesRelatedInstances") or 0) for match in matches), default=0)
+    counts = (
+        one.get("NumberOfSeriesRelatedInstances") for one in matches if one.get("SeriesInstanceUID") == series_uid
+    )
+    return max((int(count or 0) for count in counts), default=0)
 
 
 def read_keys(path: Path) -> Dataset | None:

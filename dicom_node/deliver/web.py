@@ -20,6 +20,7 @@ from dicom_node.deliver.scu import Sent
 from dicom_node.errors import PeerError
 
 _FAILED, _REASON, _WARNING = "00081198", "00081197", "00081196"  # PS3.18 I.2.1, DICOM JSON
+_SOP_INSTANCE = "00080018"
 _CHUNK = 1 << 18  # bytes
 _LATER = (408, 429, 500, 502, 503, 504)
 _STORED = (200, 202, 409)  # 409: none of them, and the body says why (PS3.18 Table 10.5.3-1)
@@ -160,4 +161,14 @@ def _is_found(site: _Site, path: Path) -> bool | None:
         return False
     if answer.status != 200:
         return None
-    return str(header.SOPInstanceUID).encode() in answer.data
+    return _names(answer, str(header.SOPInstanceUID))
+
+
+def _names(answer: urllib3.BaseHTTPResponse, sop_instance_uid: str) -> bool | None:
+    """Say whether an answer lists an object; a server that ignores the key lists others (PS3.18 F.2)."""
+    try:
+        return any(
+            sop_instance_uid in match.get(_SOP_INSTANCE, {}).get("Value", ()) for match in json.loads(answer.data)
+        )
+    except (ValueError, TypeError, AttributeError):
+        return None

@@ -20,6 +20,8 @@ from dicom_node.work.durable import Step
 from dicom_node.work.ending import note
 from dicom_node.work.wanted import ASK_QUEUE, Wanted
 
+_WILDCARDS = frozenset("*?")  # a query for such a Patient ID would ask for other patients too (PS3.4 C.2.2.2.4)
+
 
 class Priors:
     """Asks once; a prior that cannot be had keeps no stack from running."""
@@ -46,7 +48,7 @@ class Priors:
                 self._keep(key, f"{name} has no prior of the same kind")
                 return
             if not self._is_here(prior):
-                for _ in fetch(self._config, self._config.peers[name], prior.study_uid):
+                for _ in fetch(self._config, self._catalog, self._config.peers[name], prior):
                     pass
             self._keep(key, f"prior study {prior.study_uid}")
         except PeerError as error:
@@ -56,7 +58,7 @@ class Priors:
         """Return the newest earlier study of the patient that has the stack's modality."""
         header = dcmread(content.frames[0].path, specific_tags=["PatientID", "StudyDate"])
         patient, modality = str(header.get("PatientID", "") or ""), content.text("Modality")
-        if not patient:
+        if not patient or not _WILDCARDS.isdisjoint(patient):
             return None
         before = _day_before(str(header.get("StudyDate", "") or ""))
         keys = {"PatientID": patient, "ModalitiesInStudy": modality, "StudyDate": f"-{before}" if before else ""}

@@ -79,6 +79,7 @@ class Pacs:
             yield 0xFF00, again
         if event.identifier.QueryRetrieveLevel == "SERIES":
             match = Dataset()
+            match.SeriesInstanceUID = event.identifier.SeriesInstanceUID
             match.NumberOfSeriesRelatedInstances = self.series_count
             yield 0xFF00, match
             return
