@@ -6,7 +6,6 @@ import dataclasses
 import difflib
 import functools
 import os
-import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from datetime import time
@@ -29,6 +28,7 @@ from pydantic import (
 from pydicom.datadict import keyword_dict
 
 from dicom_node.errors import ConfigError
+from dicom_node.patterns import HeaderPattern
 
 COMPUTED_FACTS = ("kind", "slices", "spacing_mm", "extent_mm", "plane", "caller", "ours", "copy_of")
 """Facts that the node works out itself, next to the DICOM keywords."""
@@ -204,7 +204,7 @@ class Condition(_Section):
     any_of: tuple[Scalar, ...] = ()  # one of these, strings compared trimmed and without case
     min: float | None = None
     max: float | None = None
-    matches: str | None = None  # a regular expression, found anywhere; _ - . / in the value count as blanks
+    matches: HeaderPattern | None = None  # a regular expression, found anywhere; _ - . / in the value count as blanks
     has: tuple[str, ...] = ()  # all of these are among the values
     lacks: tuple[str, ...] = ()  # none of these is among the values
     exists: bool | None = None
@@ -219,15 +219,6 @@ class Condition(_Section):
     @classmethod
     def _plain_not(cls, value: object) -> object:
         return None if value is None else _as_condition(value)
-
-    @field_validator("matches")
-    @classmethod
-    def _compiles(cls, pattern: str | None) -> str | None:
-        try:
-            re.compile(pattern or "")
-        except re.error as error:
-            raise ValueError(f"not a regular expression: {pattern!r}: {error}") from error
-        return pattern
 
 
 def _as_condition(value: object) -> object:

@@ -27,6 +27,7 @@ from dicom_node.findings import (
     Segmentation,
 )
 from dicom_node.images import Image, Photograph, Radiograph, Stack, Takes, Volume
+from dicom_node.patterns import HeaderPattern, blanked, matches_whole, replace, search
 from dicom_node.weights_store import BareNetwork, Shape, Weights
 
 __all__ = [
@@ -37,6 +38,7 @@ __all__ = [
     "Detection",
     "ErasedImage",
     "Finding",
+    "HeaderPattern",
     "Image",
     "Measurement",
     "Model",
@@ -54,6 +56,10 @@ __all__ = [
     "Volume",
     "Weights",
     "WeightsError",
+    "blanked",
+    "matches_whole",
+    "replace",
+    "search",
 ]
 
 Found: TypeAlias = tuple[Finding, ...]

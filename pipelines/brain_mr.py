@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Final, Literal, TypeAlias
@@ -24,9 +23,11 @@ from dicom_node.pipeline import (
     Volume,
     Weights,
     WeightsError,
+    blanked,
+    search,
 )
 from pipelines.compact import Compact
-from pipelines.headers import blanked, texts
+from pipelines.headers import texts
 from pipelines.networks.unet import CompactUNet
 from pipelines.published.brain import BrainStage
 from pipelines.published.runner import Network, network_of
@@ -149,24 +150,24 @@ def sequence_of(stack: Stack) -> tuple[Sequence | None, str]:
 def named_sequence(name: str) -> tuple[Sequence | None, str]:
     """Return what the name of a file without a DICOM header says, or None and why not."""
     words = blanked(name)
-    said: list[Sequence] = ["mra"] if re.search(MRA_WORDS, words) else ["t1"] if re.search(T1_WORDS, words) else []
+    said: list[Sequence] = ["mra"] if search(MRA_WORDS, words) else ["t1"] if search(T1_WORDS, words) else []
     return (said[0], "") if said else (None, f"{name} says neither T1 nor MRA, and there are weights for both")
 
 
 def _no_mra(stack: Stack) -> str:
     words = _words(stack)
-    if found := re.search(NO_MRA_WORDS, words):
-        return f"the description says {found[0]!r}"
-    if not re.search(MRA_WORDS, words) and "Y" not in texts(stack, "AngioFlag"):
+    if found := search(NO_MRA_WORDS, words):
+        return f"the description says {found!r}"
+    if not search(MRA_WORDS, words) and "Y" not in texts(stack, "AngioFlag"):
         return "no word for it in the description, and AngioFlag is not Y"
     return _no_gradient_echo(stack) or _outside(stack, "RepetitionTime", 15, 45)
 
 
 def _no_t1(stack: Stack) -> str:
     words = _words(stack)
-    if found := re.search(NO_T1_WORDS, words):
-        return f"the description says {found[0]!r}"
-    if not re.search(T1_WORDS, words):
+    if found := search(NO_T1_WORDS, words):
+        return f"the description says {found!r}"
+    if not search(T1_WORDS, words):
         return "no word for it in the description"
     if "T1" in texts(stack, "AcquisitionContrast"):
         return "" if "3D" in texts(stack, "MRAcquisitionType") else "MRAcquisitionType is not 3D"

@@ -7,31 +7,38 @@ An absent, empty or meaningless attribute says nothing, and a header that says b
 
 from __future__ import annotations
 
-import re
+import dataclasses
 from typing import Final
 
-from dicom_node.pipeline import Stack
-from pipelines.headers import blanked, texts
+from dicom_node.pipeline import Stack, blanked, matches_whole, replace, search
+from pipelines.headers import texts
 
-ENHANCED_PATTERN: Final = (
-    r"(?i)\bC ?\+|\bCE\b|(?<!oral )(?<!rectal )(?<!non )(?<!non)contrast|\barter(ial)?\b|portal|venous|delay|nephro"
-)
+ENHANCED_PATTERN: Final = r"(?i)\bC ?\+|\bCE\b|contrast|\barter(ial)?\b|portal|venous|delay|nephro"
 NON_ENHANCED_PATTERN: Final = (
-    r"(?i)\bC ?-(?!\w)|(?<!virtual )\bnon ?con\w*|(?<!virtual )\bunenh\w*|\bplain\b|\bpre( ?contrast)?\b"
+    r"(?i)\bC ?-(\W|$)|\bnon ?con\w*|\bunenh\w*|\bplain\b|\bpre( ?contrast)?\b"
     r"|\b(without|w ?o|no)( iv)? (contrast|c)\b"
 )
+IGNORED_PATTERN: Final = r"(?i)\bvirtual (non ?con|unenh)\w*|(oral|rectal) contrast"
 
-_NONE: Final = re.compile(
-    r"(NONE|NO|NIL|NO CONTRAST|WITHOUT( CONTRAST)?|W O( CONTRAST)?|NON ?CONTRAST|UNENHANCED|NATIVE)"
-)
-_PLACEHOLDER: Final = re.compile(r"(N ?A|NOT APPLICABLE|UNK|UNKNOWN|OTHER|ANON\w*|REMOVED|X+|NULL|TEST|FALSE)")
-_INTRAVENOUS: Final = re.compile(r"\b(I ?V|INTRAVEN\w*|I ?A|INTRAART\w*|INTRAVASC\w*)\b")
-_ENTERAL: Final = re.compile(r"\b(ORAL\w*|PO|PER ?OS|RECTAL\w*|ENEMA|BARIUM|GASTRO\w*|WATER|MILK|AIR)\b")
+_NONE: Final = r"NONE|NO|NIL|NO CONTRAST|WITHOUT( CONTRAST)?|W O( CONTRAST)?|NON ?CONTRAST|UNENHANCED|NATIVE"
+_PLACEHOLDER: Final = r"N ?A|NOT APPLICABLE|UNK|UNKNOWN|OTHER|ANON\w*|REMOVED|X+|NULL|TEST|FALSE"
+_INTRAVENOUS: Final = r"\b(I ?V|INTRAVEN\w*|I ?A|INTRAART\w*|INTRAVASC\w*)\b"
+_ENTERAL: Final = r"\b(ORAL\w*|PO|PER ?OS|RECTAL\w*|ENEMA|BARIUM|GASTRO\w*|WATER|MILK|AIR)\b"
+_WORD: Final = r"\pL{2}"
 
 
-def read_claim(stack: Stack, enhanced: str, non_enhanced: str) -> tuple[str, str]:
-    """Return ("enhanced" | "non-enhanced" | "", why); the patterns are those for SeriesDescription."""
-    said_non, said_enhanced = _described(stack, enhanced, non_enhanced)
+@dataclasses.dataclass(frozen=True, slots=True)
+class Patterns:
+    """How a SeriesDescription is read, `_ . /` being blanks."""
+
+    enhanced: str = ENHANCED_PATTERN
+    non_enhanced: str = NON_ENHANCED_PATTERN
+    ignored: str = IGNORED_PATTERN  # taken out before the other two look
+
+
+def read_claim(stack: Stack, patterns: Patterns) -> tuple[str, str]:
+    """Return ("enhanced" | "non-enhanced" | "", why)."""
+    said_non, said_enhanced = _described(stack, patterns)
     agents, none = _agents(stack)
     evidence = [*said_enhanced, *agents, *_route(stack), *_volume(stack), *_started(stack)]
     denial = [*said_non, *none]
@@ -44,20 +51,24 @@ def read_claim(stack: Stack, enhanced: str, non_enhanced: str) -> tuple[str, str
     return "", _silence(stack)
 
 
-def _described(stack: Stack, enhanced: str, non_enhanced: str) -> tuple[list[str], list[str]]:
+def _described(stack: Stack, patterns: Patterns) -> tuple[list[str], list[str]]:
     """Return what the description says: non-enhanced, enhanced.
 
     Separators count as blanks, but `C-` needs its hyphen, so the pattern for non-enhanced sees a second reading. What
     it matches is taken out before the other pattern looks: "non contrast" holds the word contrast.
     """
     for text in texts(stack, "SeriesDescription"):
-        readings = [blanked(text, "_./"), blanked(text)]
-        denied = [reading for reading in readings if re.search(non_enhanced, reading)]
-        rest = [re.sub(non_enhanced, " ", reading) for reading in readings]
-        claimed = all(re.search(enhanced, reading) for reading in rest)
+        readings = [replace(patterns.ignored, " ", reading) for reading in (_with_hyphens(text), blanked(text))]
+        denied = [reading for reading in readings if search(patterns.non_enhanced, reading)]
+        rest = [replace(patterns.non_enhanced, " ", reading) for reading in readings]
+        claimed = all(search(patterns.enhanced, reading) for reading in rest)
         quoted = f"SeriesDescription {text!r}"
         return ([quoted] if denied else []), ([quoted] if claimed else [])
     return [], []
+
+
+def _with_hyphens(text: str) -> str:
+    return "-".join(map(blanked, text.split("-")))
 
 
 def _agents(stack: Stack) -> tuple[list[str], list[str]]:
@@ -65,25 +76,20 @@ def _agents(stack: Stack) -> tuple[list[str], list[str]]:
     given, none = [], []
     for keyword in ("ContrastBolusAgent", "ContrastBolusAgentSequence"):
         for text in texts(stack, keyword):
-            words = re.sub(r"\s+", " ", blanked(text)).strip()
+            words = " ".join(blanked(text).split())
             quoted = f"{keyword} {text!r}"
-            if _NONE.fullmatch(words):
+            if matches_whole(_NONE, words):
                 none.append(quoted)
-            elif not _is_junk(words) and not _enteral(stack, words) and not _started_later(stack):
+            elif _said(words) and not _enteral(stack, words) and not _started_later(stack):
                 given.append(quoted)
     return given, none
 
 
-def _is_junk(words: str) -> bool:
-    """Tell whether an agent names nothing: a placeholder, a single letter, digits or punctuation."""
-    return not re.search(r"[^\W\d_]{2}", words) or _PLACEHOLDER.fullmatch(words) is not None
-
-
 def _enteral(stack: Stack, words: str) -> bool:
     """Tell whether the agent went into the gut only, by its own words or by the route."""
-    if _INTRAVENOUS.search(words):
+    if search(_INTRAVENOUS, words):
         return False
-    return _ENTERAL.search(words) is not None or (bool(_routes(stack)) and not _intravenous_routes(stack))
+    return bool(search(_ENTERAL, words)) or (bool(_routes(stack)) and not _intravenous_routes(stack))
 
 
 def _routes(stack: Stack) -> list[str]:
@@ -92,11 +98,12 @@ def _routes(stack: Stack) -> list[str]:
 
 
 def _said(text: str) -> bool:
-    return re.search(r"[^\W\d_]{2}", text) is not None and not _PLACEHOLDER.fullmatch(blanked(text).strip())
+    """Tell whether a text names anything: not a placeholder, a single letter, digits or punctuation."""
+    return bool(search(_WORD, text)) and not matches_whole(_PLACEHOLDER, blanked(text).strip())
 
 
 def _intravenous_routes(stack: Stack) -> list[str]:
-    return [route for route in _routes(stack) if _INTRAVENOUS.search(route)]
+    return [route for route in _routes(stack) if search(_INTRAVENOUS, route)]
 
 
 def _route(stack: Stack) -> list[str]:
@@ -130,7 +137,7 @@ def _times(stack: Stack) -> tuple[str, str]:
     """Return the earliest start of the bolus and of the acquisition as comparable digits, "" where absent."""
     found = []
     for keyword in ("ContrastBolusStartTime", "AcquisitionTime"):
-        digits = [re.sub(r"\D", "", text) for text in texts(stack, keyword)]
+        digits = ["".join(filter(str.isdigit, text)) for text in texts(stack, keyword)]
         found.append(min((one.ljust(12, "0") for one in digits if len(one) >= 4), default=""))
     return found[0], found[1]
 

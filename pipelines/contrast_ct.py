@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 from collections.abc import Mapping
 from typing import Any, ClassVar, Final
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import Field, field_validator
+from pydantic import Field
 from torch import Tensor
 
-from dicom_node.pipeline import Classification, Code, Found, Model, Pipeline, Remark, Settings, Stack, Volume, Weights
-from pipelines.contrast_claim import ENHANCED_PATTERN, NON_ENHANCED_PATTERN, read_claim
+from dicom_node.pipeline import (
+    Classification,
+    Code,
+    Found,
+    HeaderPattern,
+    Model,
+    Pipeline,
+    Remark,
+    Settings,
+    Stack,
+    Volume,
+    Weights,
+)
+from pipelines.contrast_claim import ENHANCED_PATTERN, IGNORED_PATTERN, NON_ENHANCED_PATTERN, Patterns, read_claim
 from pipelines.ct_slices import lung_share, resampled, windowed
 from pipelines.headers import SCHEME, refuse_ct
 from pipelines.networks.classifier import CompactClassifier
@@ -41,17 +52,14 @@ class ContrastSettings(Settings):
         0.08, ge=0, le=1
     )  # of the body's cross-section, from which a slice shows chest; 0 judges any region
     chest_slices: float = Field(0.3, ge=0, le=1)  # share of the sampled slices that must show chest
-    enhanced_pattern: str = ENHANCED_PATTERN  # in SeriesDescription, `_ - . /` read as blanks
-    non_enhanced_pattern: str = NON_ENHANCED_PATTERN  # likewise, and with the hyphen kept for `C-`
+    enhanced_pattern: HeaderPattern = ENHANCED_PATTERN  # in SeriesDescription, `_ - . /` read as blanks
+    non_enhanced_pattern: HeaderPattern = NON_ENHANCED_PATTERN  # likewise, and with the hyphen kept for `C-`
+    ignored_pattern: HeaderPattern = IGNORED_PATTERN  # taken out first: it speaks of no contrast in the vessels
 
-    @field_validator("enhanced_pattern", "non_enhanced_pattern")
-    @classmethod
-    def _compiles(cls, pattern: str) -> str:
-        try:
-            re.compile(pattern)
-        except re.error as error:
-            raise ValueError(f"is no regular expression: {error}") from error
-        return pattern
+    @property
+    def patterns(self) -> Patterns:
+        """What the description is read by."""
+        return Patterns(self.enhanced_pattern, self.non_enhanced_pattern, self.ignored_pattern)
 
 
 class ContrastCT(Pipeline):
@@ -70,7 +78,7 @@ class ContrastCT(Pipeline):
 
     def claim(self, stack: Stack) -> tuple[str, str]:
         """Return what the header says about contrast, and why."""
-        return read_claim(stack, self.settings.enhanced_pattern, self.settings.non_enhanced_pattern)
+        return read_claim(stack, self.settings.patterns)
 
     def load(self, weights: Mapping[str, Weights], device: str) -> Model:
         """Build the gate from one entry of any recipe in RECIPES."""
@@ -132,7 +140,7 @@ def told(
 
     `probabilities` of enhancement and `chest` are (n,), one for each sampled slice.
     """
-    claim, _ = read_claim(image.stack, settings.enhanced_pattern, settings.non_enhanced_pattern)
+    claim, _ = read_claim(image.stack, settings.patterns)
     found = int(chest.sum())
     if found < max(1.0, settings.chest_slices * len(chest)):
         seen = f"{found} of {len(chest)} sampled slices show lung"

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 
-from dicom_node.pipeline import Code, Stack
+from dicom_node.pipeline import Code, Stack, blanked, matches_whole, search
 
 SCHEME = "99DICOMNODE"  # for concepts that no standard scheme codes
 
@@ -20,16 +19,11 @@ def texts(stack: Stack, keyword: str) -> list[str]:
     return [str(value).strip().upper() for value in stack.facts.get(keyword, ()) if str(value).strip()]
 
 
-def blanked(text: str, separators: str = "_-./") -> str:
-    """Return the text with each separator as a blank, as the routes' `matches` reads it."""
-    return re.sub(f"[{re.escape(separators)}]", " ", text)
-
-
 def described(stack: Stack, keywords: Iterable[str], pattern: str) -> str | None:
     """Return, for people, the first description that a pattern is found in; separators count as blanks."""
     for keyword in keywords:
         for text in texts(stack, keyword):
-            if re.search(pattern, blanked(text)):
+            if search(pattern, blanked(text)) is not None:
                 return f"{keyword} {text!r}"
     return None
 
@@ -72,8 +66,10 @@ def row_direction(stack: Stack) -> str | None:
 
 def age_years(stack: Stack) -> float | None:
     """Return PatientAge (PS3.5 6.2, AS) in years, or None where it is absent or malformed."""
-    found = re.fullmatch(r"(\d{1,3})([DWMY])", next(iter(texts(stack, "PatientAge")), ""))
-    return int(found[1]) / {"D": 365.25, "W": 52.18, "M": 12.0, "Y": 1.0}[found[2]] if found else None
+    age = next(iter(texts(stack, "PatientAge")), "")
+    if not matches_whole(r"\d{1,3}[DWMY]", age):
+        return None
+    return int(age[:-1]) / {"D": 365.25, "W": 52.18, "M": 12.0, "Y": 1.0}[age[-1]]
 
 
 def _other_than(stack: Stack, keyword: str, accepted: Iterable[str]) -> str | None:

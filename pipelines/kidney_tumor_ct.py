@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any, ClassVar, Final
 
@@ -13,6 +12,7 @@ from pydantic import Field
 from dicom_node.pipeline import (
     Code,
     Found,
+    HeaderPattern,
     Measurement,
     Model,
     Pipeline,
@@ -25,8 +25,8 @@ from dicom_node.pipeline import (
     WeightsError,
 )
 from pipelines.compact import Compact
-from pipelines.contrast_claim import ENHANCED_PATTERN, NON_ENHANCED_PATTERN, read_claim
-from pipelines.headers import LEFT, RIGHT, SCHEME, blanked, refuse_ct, texts
+from pipelines.contrast_claim import Patterns, read_claim
+from pipelines.headers import LEFT, RIGHT, SCHEME, described, refuse_ct, texts
 from pipelines.networks.unet import CompactUNet
 from pipelines.published.kidney import (
     LEFT_KIDNEY,
@@ -70,7 +70,7 @@ class KidneySettings(Settings):
     min_extent_mm: float = Field(120.0, gt=0)  # both kidneys of an adult
     min_slices: int = Field(30, ge=1)
     min_tumour_ml: float = Field(0.0, ge=0)  # a side's tumour below this is taken for kidney
-    refuse_pattern: str = r"(?i)delay|excret|urogr|pyelo"  # phases in which the renal pelvis is bright
+    refuse_pattern: HeaderPattern = r"(?i)delay|excret|urogr|pyelo"  # phases in which the renal pelvis is bright
 
 
 class KidneyTumorCT(Pipeline):
@@ -103,18 +103,16 @@ class KidneyTumorCT(Pipeline):
         return published_cascade(weights, self.settings, device)
 
     def _refuse_phase(self, stack: Stack) -> str | None:
-        for keyword in ("SeriesDescription", "ContrastBolusAgentPhase", "ProtocolName"):
-            for text in texts(stack, keyword):
-                if re.search(self.settings.refuse_pattern, blanked(text)):
-                    return f"{keyword} {text!r} is a phase in which contrast fills the renal pelvis"
-        return None
+        keywords = ("SeriesDescription", "ContrastBolusAgentPhase", "ProtocolName")
+        why = described(stack, keywords, self.settings.refuse_pattern)
+        return f"{why} is a phase in which contrast fills the renal pelvis" if why else None
 
 
 def refuse_plain(stack: Stack) -> str | None:
     """Say that the CT is not contrast-enhanced: by the gate where there was one, else by the header."""
     if decided := texts(stack, "contrast"):
         return None if decided == ["ENHANCED"] else f"contrast is {decided[0].lower()}, not enhanced"
-    claim, why = read_claim(stack, ENHANCED_PATTERN, NON_ENHANCED_PATTERN)
+    claim, why = read_claim(stack, Patterns())
     return f"not contrast-enhanced: {why}" if claim == "non-enhanced" else None
 
 

@@ -16,6 +16,7 @@ from dicom_node.pipeline import (
     Code,
     Finding,
     Found,
+    HeaderPattern,
     Measurement,
     Model,
     Pipeline,
@@ -63,7 +64,7 @@ class LungSettings(Settings):
     min_share: float = Field(0.005, ge=0, lt=1)  # of the image; a smaller component is taken for noise
     min_pixels: int = Field(256, ge=1)  # the network's square; a real DX has over 1000, below 512 is usually a capture
     captures: bool = False  # whether Secondary Capture is taken for a radiograph; off, as it may be anything
-    refuse_pattern: str = r"(?i)decub|lordot|oblique|inspir.*expir"  # in Series-, Study- and ProtocolName
+    refuse_pattern: HeaderPattern = r"(?i)decub|lordot|oblique|inspir.*expir"  # in Series-, Study- and ProtocolName
 
 
 class LungCXR(Pipeline):

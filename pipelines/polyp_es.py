@@ -15,6 +15,7 @@ from dicom_node.pipeline import (
     Code,
     Finding,
     Found,
+    HeaderPattern,
     Measurement,
     Model,
     Photograph,
@@ -51,10 +52,12 @@ class PolypSettings(Settings):
     threshold: float | None = Field(None, gt=0, lt=1)  # probability of a pixel; the recipe's own where left out
     every_s: float = Field(1.0, ge=0)  # of a film: one frame is looked at in this time; 0 looks at each
     max_frames: int = Field(60, ge=1)  # of one film; a longer film is looked at more thinly
-    refuse_pattern: str = (  # in any description: no colon
+    refuse_pattern: HeaderPattern = (  # in any description: no colon
         r"(?i)bronch|gastr|\begd\b|upper|cysto|laryng|\bent\b|ercp|capsule|위내시경|胃"
     )
-    outside_pattern: str = r"(?i)\bnbi\b|narrow ?band|chromo|indigo|\bbli\b|\blci\b|i ?scan"  # told as a remark
+    outside_pattern: HeaderPattern = (  # told as a remark
+        r"(?i)\bnbi\b|narrow ?band|chromo|indigo|\bbli\b|\blci\b|i ?scan"
+    )
 
 
 class PolypES(Pipeline):

@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[1]
 GROUND = frozenset(
     {
         *("errors", "config", "pipeline", "uids", "weights_store", "weights_import", "images", "findings", "catalog"),
-        *("imaging", "content", "processes", "commitment", "callers"),
+        *("imaging", "content", "processes", "commitment", "patterns", "callers"),
     }
 )  # processes: what a room that is a process of its own does at its start
 ROOMS = frozenset({"receive", "routing", "infer", "results", "deliver", "web"})
@@ -127,7 +127,16 @@ def against_hiding(one: Import) -> str:
     return "import inside a function" if one.in_function and one.by.startswith("dicom_node") else ""
 
 
-RULES = (against_layers, against_doors, against_mixing, against_surface, against_hiding)
+def against_back_tracking(one: Import) -> str:
+    """Header values are searched by dicom_node.patterns alone; imaging.headers searches keywords."""
+    reads_headers = part(one.by) in {"imaging", "routing"} or (
+        one.by.startswith("pipelines.") and one.by.count(".") == 1
+    )
+    allowed = not reads_headers or one.by == "dicom_node.imaging.headers"
+    return "" if one.target != "re" or allowed else "header values are searched by dicom_node.patterns"
+
+
+RULES = (against_layers, against_doors, against_mixing, against_surface, against_hiding, against_back_tracking)
 
 
 def violations(found: list[Import]) -> list[str]:
@@ -198,6 +207,7 @@ def test_every_ground_module_and_room_is_where_the_table_says(tree: dict[str, li
         ("dicom_node.infer.engine", "import pipelines.liver_ct", "only the top imports pipelines"),
         ("dicom_node.uids", "def f():\n    import json", "x.py:2: import inside a function"),
         ("pipelines.liver_ct", "from dicom_node.imaging import volume", "a model file sees only"),
+        ("pipelines.liver_ct", "import re", "header values are searched by dicom_node.patterns"),
         ("pipelines.networks.unet", "import dicom_node.pipeline", "a model file sees only libraries"),
     ],
 )

@@ -42,6 +42,8 @@ def test_the_default_file_is_valid() -> None:
         ('run = ["lung_cxr"]', 'run = ["lung"]', "runs 'lung', which is no pipeline here; did you mean 'lung_cxr'?"),
         ('send_to = ["pacs"]', 'send_to = ["pac"]', "sends to 'pac', which is no peer here; did you mean 'pacs'?"),
         ('"DX" }', '{ matches = "(" } }', "not a regular expression"),
+        ('"DX" }', '{ matches = "(?<!non )contrast" } }', "look-around is none; write what must not be there under"),
+        ('"DX" }', "{ matches = '\\pL{100}' } }", "is slow: "),
         ('ae_title = "PACS"', 'ae_title = "SEVENTEEN LETTERS"', "peers.pacs.ae_title: String should have at most 16"),
         ("port = 104", "port = 70000", "peers.pacs.port"),
         ('when = { Modality = "DX" }', 'when = { use = "ct" }', "names no [conditions.ct]"),

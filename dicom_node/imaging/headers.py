@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import enum
 import functools
+import itertools
 import math
 import re
 import struct
@@ -26,6 +27,7 @@ from pydicom.tag import BaseTag, Tag
 from dicom_node.errors import ObjectError
 from dicom_node.images import Facts, FactValue
 from dicom_node.imaging.deflated import refuse_bomb
+from dicom_node.patterns import LONGEST
 
 Values: TypeAlias = Mapping[str, tuple[FactValue, ...]]
 """Keyword -> its values in stored order, repeats kept: (0.5, 0.5) is a PixelSpacing."""
@@ -48,6 +50,7 @@ MALFORMED = (
 
 _DEFER_BYTES = 64 * 1024  # private blobs above this stay on disk
 _SHORT_BYTES = 256  # values up to this are remembered: in the slices of a series most of them repeat
+_MOST_TEXTS = 256  # values of one text element; every one is held against the patterns of every route
 _REMEMBERED = 512  # a few slices of values; those that repeat stay
 _NUMBERS = frozenset({"DS", "IS", "FD", "FL", "SS", "US", "SL", "UL", "SV", "UV", "US or SS"})
 _TEXTS = frozenset({"AE", "AS", "CS", "DA", "DT", "TM", "LO", "SH", "ST", "UC", "UR"})
@@ -172,7 +175,7 @@ def _add_groups(item: Dataset, found: dict[str, tuple[FactValue, ...]]) -> None:
 def _add_codes(dataset: Dataset, keyword: str, found: dict[str, tuple[FactValue, ...]]) -> None:
     """Put a code sequence's values and meanings under its keyword, however deep it lies (PS3.3 8.8)."""
     for item in _coded(dataset, keyword):
-        codes = tuple(str(item.get(part, "")).strip() for part in ("CodeValue", "LongCodeValue", "CodeMeaning"))
+        codes = tuple(_text(item.get(part, "")) for part in ("CodeValue", "LongCodeValue", "CodeMeaning"))
         if any(codes):
             found[keyword] = (*found.get(keyword, ()), *filter(None, codes))
         if keyword in _LIFTED:
@@ -217,8 +220,14 @@ def _converted(raw: RawDataElement, role: _Role, *encoding: str) -> tuple[FactVa
 
 def _facts(value: object, role: _Role) -> tuple[FactValue, ...]:
     several = value if isinstance(value, Iterable) and not isinstance(value, (str, bytes)) else (value,)
-    texts = ((one, "" if one is None else str(one).replace("\0", "").strip()) for one in several)
+    kept = several if role is _Role.NUMBER else itertools.islice(several, _MOST_TEXTS)
+    texts = ((one, "" if one is None else _text(one)) for one in kept)
     return tuple(_as_number(one, text) if role is _Role.NUMBER else text for one, text in texts if text)
+
+
+def _text(value: object) -> str:
+    """Return a value as a fact holds it; it is stored with decisions and shown, so that endless text is cut."""
+    return str(value).replace("\0", "").strip()[:LONGEST]
 
 
 def _as_number(value: object, text: str) -> FactValue:

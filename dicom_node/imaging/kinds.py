@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
-
 from pydicom import uid
 
 from dicom_node.images import Facts
+from dicom_node.patterns import blanked, search
 
 _KIND_BY_SOP_CLASS = {
     sop_class: kind
@@ -61,21 +60,21 @@ _KIND_BY_SOP_CLASS = {
 _VISIBLE_LIGHT = "1.2.840.10008.5.1.4.1.1.77.1."  # endoscopic, microscopic, photographic, ophthalmic (PS3.4 B.5)
 
 _BY_IMAGE_TYPE = (
-    ("localizer", re.compile(r"(?i)^(localizer|scout)$")),
-    ("capture", re.compile(r"(?i)^(screen save|dose info|dose)$")),
-    ("projection", re.compile(r"(?i)\b(m(in|ax)? ?ip|projection image|vrt?|volume render(ed|ing)?|volren)\b")),
-    ("projection", re.compile(r"(?i)^(maximum|minimum)$")),
-    ("map", re.compile(r"(?i)^(adc|fa|tracew map|t[12] map|phase map|field map|iodine|vnc)$")),
-    ("map", re.compile(r"(?i)^(r?cbf|r?cbv|r?mtt|ttp|tmax)$")),
-    ("reformat", re.compile(r"(?i)\b(mpr|cpr|reformatted|resampled)\b")),
+    ("localizer", r"(?i)^(localizer|scout)$"),
+    ("capture", r"(?i)^(screen save|dose info|dose)$"),
+    ("projection", r"(?i)\b(m(in|ax)? ?ip|projection image|vrt?|volume render(ed|ing)?|volren)\b"),
+    ("projection", r"(?i)^(maximum|minimum)$"),
+    ("map", r"(?i)^(adc|fa|tracew map|t[12] map|phase map|field map|iodine|vnc)$"),
+    ("map", r"(?i)^(r?cbf|r?cbv|r?mtt|ttp|tmax)$"),
+    ("reformat", r"(?i)\b(mpr|cpr|reformatted|resampled)\b"),
 )
 _BY_DESCRIPTION = (
-    ("localizer", re.compile(r"(?i)scout|topogram|\btopo\b|localiz|surview|scano|\bsurvey\b|3 ?plane|\bloc\b")),
-    ("tracking", re.compile(r"(?i)monitor|smart ?prep|sure ?start|bolus ?track|test ?bolus|\btiming\b")),
-    ("capture", re.compile(r"(?i)dose (report|info)|patient protocol|screen ?save")),
-    ("projection", re.compile(r"(?i)\bm(in|ax)?ip\b|\bvrt?\b")),
-    ("map", re.compile(r"(?i)\bvnc\b|iodine|\badc\b|\bcbf\b|\bcbv\b|\bmtt\b|\btmax\b")),
-    ("reformat", re.compile(r"(?i)\b(mpr|cpr)\b")),
+    ("localizer", r"(?i)scout|topogram|\btopo\b|localiz|surview|scano|\bsurvey\b|3 ?plane|\bloc\b"),
+    ("tracking", r"(?i)monitor|smart ?prep|sure ?start|bolus ?track|test ?bolus|\btiming\b"),
+    ("capture", r"(?i)dose (report|info)|patient protocol|screen ?save"),
+    ("projection", r"(?i)\bm(in|ax)?ip\b|\bvrt?\b"),
+    ("map", r"(?i)\bvnc\b|iodine|\badc\b|\bcbf\b|\bcbv\b|\bmtt\b|\btmax\b"),
+    ("reformat", r"(?i)\b(mpr|cpr)\b"),
 )
 """Vendors' habits: the first that is found decides. DERIVED alone is none: lossy compression sets it."""
 
@@ -96,18 +95,14 @@ def stack_kind(facts: Facts) -> str:
     kind = object_kind(facts)
     if kind != "volume":
         return kind
-    types = [_blanked(str(value)) for value in facts.get("ImageType", ())]
-    descriptions = [_blanked(str(value)) for value in facts.get("SeriesDescription", ())]
+    types = [blanked(str(value)) for value in facts.get("ImageType", ())]
+    descriptions = [blanked(str(value)) for value in facts.get("SeriesDescription", ())]
     for table, texts in ((_BY_IMAGE_TYPE, types), (_BY_DESCRIPTION, descriptions)):
         for named, pattern in table:
-            if any(pattern.search(text) for text in texts):
+            if any(search(pattern, text) is not None for text in texts):
                 return named
     return kind
 
 
 def _first(facts: Facts, keyword: str) -> str:
     return str(next(iter(facts.get(keyword, ())), ""))
-
-
-def _blanked(text: str) -> str:
-    return re.sub(r"[_\-./]", " ", text)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 from collections.abc import Callable, Sequence
 
 from dicom_node.config import Condition, Conditions, Scalar
 from dicom_node.images import Facts, FactValue
+from dicom_node.patterns import blanked, search
 
 ABSENT = "absent"
 _SHOWN_VALUES = 6
@@ -67,8 +67,8 @@ def found(pattern: str, value: FactValue) -> bool:
     stay where a pattern asks for them, as `\bC ?-` does in "Thorax_C-". Inside `not`, all three make it stricter.
     """
     text = _text(value)
-    forms = re.sub(r"[_\-./]", " ", text), text.replace("_", " "), text
-    return any(re.search(pattern, form) for form in forms)
+    forms = dict.fromkeys((blanked(text), text.replace("_", " "), text))
+    return any(search(pattern, form) is not None for form in forms)
 
 
 def _any_of(condition: Condition, values: Sequence[FactValue]) -> bool:

@@ -42,6 +42,12 @@ def test_no_attribute_of_a_patient_a_person_or_an_order_is_a_fact() -> None:
     assert not set(facts_of(dataset)) - {"PatientSex", "PatientSize", "PatientWeight"}
 
 
+@pytest.mark.filterwarnings("ignore:The value length")
+def test_endless_text_is_cut_before_anything_searches_or_shows_it() -> None:
+    facts = facts_of(ct(SeriesDescription="inspir" * 20_000, ImageType=[f"{number:05}" for number in range(20_000)]))
+    assert (len(str(facts["SeriesDescription"][0])), len(facts["ImageType"])) == (1024, 256)
+
+
 def test_a_person_named_inside_a_sequence_is_no_fact() -> None:
     request = Dataset()
     request.RequestingPhysician, request.AccessionNumber = "Zuweiser^Zoe", "ACC-1"

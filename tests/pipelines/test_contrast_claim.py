@@ -104,5 +104,5 @@ def test_a_site_can_bring_its_own_pattern() -> None:
 
 
 def test_a_pattern_that_does_not_compile_is_refused() -> None:
-    with pytest.raises(ValueError, match="no regular expression"):
+    with pytest.raises(ValueError, match="not a regular expression"):
         ContrastCT({"enhanced_pattern": "("})

@@ -1,0 +1,1 @@
+"""Attacks by name: each module yields the bytes of connections that a stranger may open."""
