@@ -15,6 +15,7 @@ class Callers:
 
     def __init__(self, named: Mapping[str, NamedCaller]) -> None:
         self._named = named
+        self.names = list(named)
 
     def name_of(self, ae_title: str, address: str) -> str | None:
         """Return the name of the `[callers]` section of who calls, None for a stranger.

@@ -61,9 +61,12 @@ class Node(_Section):
     port: int = Field(11112, ge=0, le=65535)
     accepted_callers: tuple[str, ...] = ("*",)  # calling AE titles; "*" is anybody
     receivers: int = Field(0, ge=0)  # processes that take connections in turn; 0 is two for every processor, at most 8
-    max_associations: int = Field(30, ge=1)  # of one receiver process at a time
-    max_associations_per_caller: int = Field(20, ge=1)  # of one calling AE title, so that it leaves room for others
-    silence_s: float = Field(120.0, gt=0)  # an association that is silent for so long is aborted
+    max_associations: int = Field(120, ge=1)  # at the same time, over all receivers
+    max_associations_per_caller: int = Field(40, ge=1)  # of one calling AE title, unless it is among the [callers]
+    max_associations_per_address: int = Field(40, ge=1)  # from one address, unless it is among the [callers]
+    silence_s: float = Field(120.0, gt=0)  # without a byte in the middle of a message, an association is aborted
+    min_kbit: float = Field(8.0, ge=0)  # per second, over `silence_s` in the middle of a message; less is aborted
+    idle_s: float = Field(4 * 3600.0, gt=0)  # between two messages; a modality may hold one association for an exam
     restart_max_s: float = Field(30.0, gt=0)  # the longest pause before a part that keeps dying is started again
     extra_sop_classes: tuple[str, ...] = ()  # storage SOP Class UIDs beyond the standard's
     timezone: str = "UTC"  # of the dates and times in results, e.g. "Asia/Seoul"

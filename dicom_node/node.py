@@ -17,6 +17,7 @@ from dicom_node.catalog import Catalog
 from dicom_node.config import Config
 from dicom_node.errors import ConfigError, DicomNodeError
 from dicom_node.processes import set_up_log, start
+from dicom_node.receive.association_table import AssociationTable
 from dicom_node.receive.listening import listen
 from dicom_node.work.worker_process import work as run_worker
 
@@ -49,6 +50,7 @@ class Node:
     def __init__(self, config: Config) -> None:
         self._config = config
         self._listener: socket.socket | None = None
+        self._table = AssociationTable(config.node.max_associations)
         registrar = _Part("registrar", "dicom_node.receive.registrar_process")
         self._parts = [registrar, *_receivers(config), _Part("worker", "dicom_node.work.worker_process")]
         self._stopped = threading.Event()
@@ -93,6 +95,7 @@ class Node:
             _end(part)
         if self._listener is not None:
             self._listener.close()
+        self._table.close()
 
     def pid_of(self, name: str) -> int | None:
         """Return the process id of a part, None while it is down."""
@@ -102,8 +105,8 @@ class Node:
     def _start(self, part: _Part) -> None:
         part.started_at = time.monotonic()
         try:
-            listener = self._listener if part.takes_connections else None
-            part.process, part.connection = start(part.name, part.module, self._config, listener=listener)
+            shared = (self._listener, self._table) if part.takes_connections and self._listener else ()
+            part.process, part.connection = start(part.name, part.module, self._config, shared=shared)
         except OSError as error:  # no memory for a process, or it was killed as it began
             raise BootError(f"the {part.name} cannot start: {error.strerror}") from error
         if part.connection not in wait([part.connection, self._wake_up], _BOOT_S):
@@ -124,7 +127,9 @@ class Node:
         lived_s = time.monotonic() - part.started_at
         longest_s = self._config.node.restart_max_s
         part.restart_s = _RESTART_S if lived_s > longest_s else min(part.restart_s * 2, longest_s)
-        exit_code = _end(part)
+        process, exit_code = part.process, _end(part)
+        if process is not None:
+            self._table.forget_process(process.pid)
         _log.error("%s ended with exit code %s; it is started again", part.name, exit_code)
         if self._stopped.wait(part.restart_s):
             return

@@ -10,16 +10,15 @@ import logging
 import multiprocessing
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from types import MappingProxyType
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 from dicom_node.config import Config
 
@@ -30,6 +29,13 @@ _LARGE_BYTES = 256 * 1024
 
 Target: TypeAlias = Callable[[Config, threading.Event, Callable[[], None]], None]
 """Works until the event is set, and says once that it is ready."""
+
+
+class HasFileno(Protocol):
+    """What has a descriptor that another process can be given."""
+
+    def fileno(self) -> int:
+        """Return it."""
 
 
 def set_up_log(config: Config) -> None:
@@ -48,17 +54,17 @@ def start(
     module: str,
     config: Config,
     environment: Mapping[str, str] = MappingProxyType({}),
-    listener: socket.socket | None = None,
+    shared: Sequence[HasFileno] = (),
 ) -> tuple[subprocess.Popen[bytes], Connection]:
     """Start a process that runs a module; return it and our end of the pipe whose other end `attached` returns there.
 
-    `environment` is added to ours where it does not say so itself. A listener is what `inherited_listener` returns
-    there. Its standard input is open for as long as we live.
+    `environment` is added to ours where it does not say so itself. The descriptors of `shared` are what `inherited`
+    returns there. Its standard input is open for as long as we live.
     Raises OSError where the process could not begin.
     """
     ours, theirs = Pipe()
     with theirs:
-        passed = [theirs.fileno(), *([listener.fileno()] if listener else [])]
+        passed = [theirs.fileno(), *(one.fileno() for one in shared)]
         command = [sys.executable, "-m", module, name, *map(str, passed)]
         path = os.pathsep.join(filter(None, sys.path))
         process = subprocess.Popen(  # noqa: S603  # our own module
@@ -98,9 +104,9 @@ def attached() -> tuple[Connection, Config]:
     return connection, config
 
 
-def inherited_listener() -> socket.socket:
-    """Return the listener that this process was started with."""
-    return socket.socket(fileno=int(sys.argv[3]))
+def inherited() -> list[int]:
+    """Return the descriptors that this process was started with."""
+    return [int(argument) for argument in sys.argv[3:]]
 
 
 def be_part(target: Target) -> None:

@@ -16,12 +16,12 @@ from dicom_node.node import BootError, Node
 from tests.deliver.pacs import Pacs, unused_port
 from tests.faults.processes import kill, sockets
 from tests.receive.node import eventually
-from tests.receive.wire import ACCEPTED, connected
+from tests.receive.wire import ACCEPTED, REJECTED, connected
 
 
 @pytest.fixture
 def config(tmp_path: Path) -> Config:
-    node = {"ae_title": "PACS", "port": unused_port(), "receivers": 2}
+    node = {"ae_title": "PACS", "port": unused_port(), "receivers": 2, "max_associations": 4}
     return Config.model_validate({"folder": tmp_path, "node": node})
 
 
@@ -53,7 +53,7 @@ def test_receivers_share_a_port_that_no_other_node_gets_and_a_dead_one_is_starte
         echo(config, Pacs(port=config.node.port).peer())
 
 
-def test_receivers_take_turns(config: Config, node: Node) -> None:
+def test_receivers_take_turns_and_keep_to_one_limit_together(config: Config, node: Node) -> None:
     receivers = [node.pid_of(name) or 0 for name in ("receiver", "receiver-2")]
     at_first = [sockets(pid) for pid in receivers]
     with ExitStack() as held:
@@ -61,9 +61,14 @@ def test_receivers_take_turns(config: Config, node: Node) -> None:
             wire = held.enter_context(connected(config.node.port, "PACS"))
             assert wire.receive()[0] == ACCEPTED
         assert [sockets(pid) - before for pid, before in zip(receivers, at_first, strict=True)] == [2, 2]
+        assert held.enter_context(connected(config.node.port, "PACS")).receive()[0] == REJECTED
 
 
-def test_who_calls_while_receivers_are_started_again_waits_for_them(config: Config, node: Node) -> None:
-    kill(node.pid_of(name) or 0 for name in ("receiver", "receiver-2"))  # and waits until they are gone
-    with connected(config.node.port, "PACS", wait_s=60) as wire:
-        assert wire.receive()[0] == ACCEPTED
+def test_who_calls_while_receivers_are_started_again_waits_for_them_and_finds_the_places_of_dead_ones_free(
+    config: Config, node: Node
+) -> None:
+    with ExitStack() as held:
+        for _ in range(4):
+            assert held.enter_context(connected(config.node.port, "PACS")).receive()[0] == ACCEPTED
+        kill(node.pid_of(name) or 0 for name in ("receiver", "receiver-2"))  # and waits until they are gone
+        assert held.enter_context(connected(config.node.port, "PACS", wait_s=60)).receive()[0] == ACCEPTED

@@ -20,7 +20,8 @@ from sqlalchemy import func, select
 from benchmarks.receiving.corpus import read_digests
 from dicom_node.catalog import Catalog, Instance
 from dicom_node.config import Config
-from dicom_node.processes import start
+from dicom_node.processes import HasFileno, start
+from dicom_node.receive.association_table import AssociationTable
 from dicom_node.receive.listening import listen
 from orthanc_test.orthanc import Orthanc, free_port
 
@@ -83,6 +84,9 @@ class Server:
         raise TimeoutError(f"{self.name} does not listen")
 
 
+LIMITS = {f"max_associations{of}": 240 for of in ("", "_per_caller", "_per_address")}
+
+
 class Ours(Server):
     """Receivers and the registrar as the node runs them; durable."""
 
@@ -90,7 +94,7 @@ class Ours(Server):
     ready_mb = 512
 
     def __enter__(self) -> Self:
-        node = {"ae_title": self.ae_title, "port": self.port, "max_associations": 60, "max_associations_per_caller": 60}
+        node = {"ae_title": self.ae_title, "port": self.port, **LIMITS}
         storage = {"folder": self.folder, "min_free_gb": 1, "ready_mb": self.ready_mb}
         self.config = Config.model_validate(
             {"folder": self.folder, "node": node, "storage": storage, "log": {"level": "ERROR"}}
@@ -99,10 +103,12 @@ class Ours(Server):
         self.catalog.migrate()
         self.prepare()
         with listen("127.0.0.1", self.port) as listener:
+            table = AssociationTable(self.config.node.max_associations)
             self._parts = [
                 self._start("registrar"),
-                *(self._start("receiver", listener) for _ in range(self.config.node.receiver_count)),
+                *(self._start("receiver", listener, table) for _ in range(self.config.node.receiver_count)),
             ]
+            table.close()
         for _, connection in self._parts:
             if problem := connection.recv_bytes():
                 raise RuntimeError(problem.decode())
@@ -123,8 +129,8 @@ class Ours(Server):
         """Its processes."""
         return [process.pid for process, _ in self._parts]
 
-    def _start(self, name: str, listener: socket.socket | None = None) -> tuple[subprocess.Popen[bytes], Connection]:
-        return start(name, f"dicom_node.receive.{name}_process", self.config, listener=listener)
+    def _start(self, name: str, *shared: HasFileno) -> tuple[subprocess.Popen[bytes], Connection]:
+        return start(name, f"dicom_node.receive.{name}_process", self.config, shared=shared)
 
     def prepare(self) -> None:
         """Do what a case needs before the start."""

@@ -76,6 +76,8 @@ class Association:
         """
         try:
             while True:
+                if self._context is None:
+                    self._stream.rest()
                 kind, length = self._stream.head(PDU_HEAD)
                 if kind == P_DATA_TF:
                     self._take_data(length)

@@ -11,6 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from dicom_node.receive import command as dimse
+from dicom_node.receive.admission import NoRoomError
 from dicom_node.receive.association import (
     A_ASSOCIATE_RQ,
     INVALID_PARAMETER,
@@ -49,7 +50,7 @@ class Site:
     doors: Doors
     incoming: Incoming
     services: Mapping[int, Service]  # by command field; C-STORE is our own
-    silence_s: float  # after which an association is aborted
+    silence_s: float  # the longest wait in the middle of a message
     tls: ssl.SSLContext | None
 
 
@@ -72,14 +73,14 @@ class Connection:
             except OSError:  # gone already
                 self._socket.close()
                 return
-        doors.arrive(self._socket)
+        doors.arrive(self._socket, self._address)
         try:
             last = self._served()
         except Exception:
             log.exception("connection from %s ended by an error of ours", self._address)
             last = abort(UNSPECIFIED)
         # A peer that has its last word may call again at once, and then finds its place free.
-        doors.leave(self._socket, self._agreed.caller.ae_title if self._agreed else None)
+        doors.leave(self._socket)
         with self._socket:
             self._part(last)
 
@@ -123,8 +124,10 @@ class Connection:
         caller = agreed.caller
         if self._site.incoming.is_congested:
             raise RejectedError(CONGESTED, caller.ae_title, caller.called_ae_title)
-        if not self._site.doors.enter(self._socket, caller.ae_title):
-            raise RejectedError(NO_ASSOCIATION_LEFT, caller.ae_title, caller.called_ae_title)
+        try:
+            self._site.doors.enter(self._socket, stream, caller.ae_title, self._address)
+        except NoRoomError as error:
+            raise RejectedError(NO_ASSOCIATION_LEFT, caller.ae_title, caller.called_ae_title, str(error)) from error
         self._agreed = agreed
         stream.lift_deadline()
         stream.send(answer)

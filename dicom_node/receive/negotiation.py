@@ -42,10 +42,10 @@ CONGESTED, NO_ASSOCIATION_LEFT = (2, 3, 1), (2, 3, 2)
 class RejectedError(Exception):
     """The request is to be answered with A-ASSOCIATE-RJ."""
 
-    def __init__(self, why: tuple[int, int, int], calling: str, called: str) -> None:
+    def __init__(self, why: tuple[int, int, int], calling: str, called: str, detail: str = "") -> None:
         pdu = A_ASSOCIATE_RJ()
         pdu.result, pdu.source, pdu.reason_diagnostic = why
-        super().__init__(f"{pdu.result_str}: {pdu.reason_str}")
+        super().__init__(": ".join(filter(None, (pdu.result_str, pdu.reason_str, detail))))
         self.calling, self.called = calling, called
         self.answer = pdu.encode()
 

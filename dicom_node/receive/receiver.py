@@ -6,6 +6,7 @@ import socket
 from collections.abc import Iterable
 
 from dicom_node.config import Config
+from dicom_node.receive.association_table import AssociationTable
 from dicom_node.receive.incoming import Incoming
 from dicom_node.receive.scp import StorageSCP
 from dicom_node.receive.services import Offer
@@ -15,11 +16,11 @@ from dicom_node.receive.shelf import Shelf
 class Receiver:
     """Receives objects for one node until it is stopped; one process runs one receiver."""
 
-    def __init__(self, config: Config, offers: Iterable[Offer] = ()) -> None:
-        """`offers` are services besides Verification and Storage."""
+    def __init__(self, config: Config, offers: Iterable[Offer] = (), table: AssociationTable | None = None) -> None:
+        """`offers` are services besides Verification and Storage; `table` is shared with the node's other receivers."""
         self._shelf = Shelf(config.storage_folder)
         self._incoming = Incoming(self._shelf, config.storage, config.storage.ready_mb * 1_000_000)
-        self._scp = StorageSCP(config, self._incoming, offers)
+        self._scp = StorageSCP(config, self._incoming, offers, table)
 
     @property
     def port(self) -> int:

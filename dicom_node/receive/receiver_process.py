@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Callable
 
 from dicom_node.config import Config
-from dicom_node.processes import be_part, inherited_listener
+from dicom_node.processes import be_part, inherited
+from dicom_node.receive.association_table import AssociationTable
 from dicom_node.receive.commitment import commitment_offers
 from dicom_node.receive.receiver import Receiver
 
@@ -19,8 +21,11 @@ def receive(config: Config, stopped: threading.Event, ready: Callable[[], None])
     Raises:
         RuntimeError: nothing is taken any more; a new process may do better.
     """
-    receiver = Receiver(config, commitment_offers(config))
-    receiver.start(inherited_listener())
+    listener, table = inherited()
+    receiver = Receiver(
+        config, commitment_offers(config), AssociationTable(config.node.max_associations, descriptor=table)
+    )
+    receiver.start(socket.socket(fileno=listener))
     ready()
     while not stopped.wait(_LOOK_S):
         if not receiver.is_alive:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from dicom_node.config import TLS, Config
 from dicom_node.receive import command as dimse
+from dicom_node.receive.association_table import AssociationTable
 from dicom_node.receive.connection import Connection, Site
 from dicom_node.receive.doors import Doors
 from dicom_node.receive.incoming import Incoming
@@ -29,9 +30,12 @@ _PAUSE_S = 0.1  # where descriptors or threads have run out
 class StorageSCP:
     """Answers C-ECHO, C-STORE, and the requests of further services."""
 
-    def __init__(self, config: Config, incoming: Incoming, offers: Iterable[Offer] = ()) -> None:
+    def __init__(
+        self, config: Config, incoming: Incoming, offers: Iterable[Offer] = (), table: AssociationTable | None = None
+    ) -> None:
+        """`table` is shared with the node's other receivers, where there are others."""
         self._node = node = config.node
-        self._doors = Doors(node.max_associations, node.max_associations_per_caller)
+        self._doors = Doors(config, table or AssociationTable(node.max_associations))
         offers = list(offers)
         self._site = Site(
             Negotiation(node, [context for offer in offers for context in offer.contexts]),
@@ -64,6 +68,7 @@ class StorageSCP:
         """
         self._is_alone = listener is None
         self._listener = listener or listen(self._node.host, self._node.port)
+        self._doors.open()
         self._accepting.start()
         log.info("listening as %s on %s:%d", self._node.ae_title, self._node.host, self.port)
 

@@ -15,6 +15,7 @@ from sqlalchemy import text
 from dicom_node.catalog import Instance, OpenAssociation
 from dicom_node.config import Config
 from dicom_node.processes import start as start_process
+from dicom_node.receive.association_table import AssociationTable
 from dicom_node.receive.listening import listen
 from dicom_node.receive.receiver import Receiver
 from tests.receive.node import Site, associated, configure, eventually, running
@@ -110,9 +111,10 @@ def test_rows_that_a_lost_write_ahead_log_took_are_made_again(tmp_path: Path) ->
 
 def test_what_a_killed_receiver_had_acknowledged_is_registered_without_a_new_start(tmp_path: Path) -> None:
     with running(tmp_path) as site:
+        table = AssociationTable(site.config.node.max_associations)
         with listen("127.0.0.1", 0) as listener:
             module = "dicom_node.receive.receiver_process"
-            process, connection = start_process("receiver", module, site.config, listener=listener)
+            process, connection = start_process("receiver", module, site.config, shared=(listener, table))
             port = listener.getsockname()[1]
         with process, connection:
             assert connection.recv_bytes() == b""
