@@ -304,6 +304,7 @@ class Log(_Section):
     """Log lines go to standard error; they hold UIDs, never a patient's name or number."""
 
     level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    peer_comments: bool = False  # whether a peer's own words beside a status are logged, the patient's values masked
 
 
 class _Document(_Section):

@@ -96,7 +96,8 @@ def _render_queue(queue: Sequence[tuple[Delivery, Result]]) -> Table:
     for delivery, result in queue:
         again = f"{datetime.fromtimestamp(delivery.next_at, UTC):%m-%d %H:%M:%S}Z"
         row = (delivery.peer, result.kind, f"…{result.uid[-12:]}", delivery.state, str(delivery.attempt), again)
-        table.add_row(*row, escape(delivery.reason))
+        words = f" (its words: {delivery.comment})" if delivery.comment else ""
+        table.add_row(*row, escape(f"{delivery.reason}{words}"))
     return table
 
 
@@ -110,13 +111,14 @@ def render_stacks(stacks: Sequence[Stack]) -> Table:
 
 
 def history(catalog: Catalog, stack_id: str) -> tuple[Stack, list[tuple[float, str]]]:
-    """Return a stack, and its events and its results' in order of time (seconds since the epoch, text)."""
+    """Return a stack, its events and its results' by time (seconds since the epoch, text), then peers' own words."""
     with catalog.read() as session:
         stack = _find(session, stack_id)
         query = select(Result.uid).join(Run, Result.run_id == Run.id).where(Run.stack_id == stack.id)
         results = session.scalars(query).all()
         events = select(Event.at, Event.text).where(Event.subject.in_([stack.id, *results])).order_by(Event.at)
-        return stack, [(at, text) for at, text in session.execute(events).all()]
+        told = [(at, text) for at, text in session.execute(events).all()]
+        return stack, told + [(told[-1][0] if told else stack.at, words) for words in _comments(session, results)]
 
 
 def send_round_again(catalog: Catalog, stack_id: str, facts: Mapping[str, str], *, force: bool) -> Stack:
@@ -162,6 +164,12 @@ def _queue(session: Session) -> list[tuple[Delivery, Result]]:
         .limit(_SHOWN)
     )
     return [(delivery, result) for delivery, result in session.execute(query).all()]
+
+
+def _comments(session: Session, results: Sequence[str]) -> list[str]:
+    """Return what peers wrote beside their last statuses of results."""
+    query = select(Delivery).where(Delivery.result_uid.in_(results), Delivery.comment != "").order_by(Delivery.peer)
+    return [f"{one.peer} wrote of …{one.result_uid[-12:]}: {one.comment}" for one in session.scalars(query).all()]
 
 
 def _find(session: Session, stack_id: str) -> Stack:

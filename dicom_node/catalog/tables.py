@@ -1,4 +1,4 @@
-"""The tables. Times are seconds since the epoch, UTC; no table holds a patient's name or number."""
+"""The tables. Times are seconds since the epoch, UTC; only `Delivery.comment` can name a patient."""
 
 from __future__ import annotations
 
@@ -170,6 +170,7 @@ class Delivery(Base):
     attempt: Mapped[int] = mapped_column(default=0)  # at sending it
     status: Mapped[int | None]  # the last C-STORE status
     reason: Mapped[str] = mapped_column(default="")
+    comment: Mapped[str] = mapped_column(default="", server_default="")  # a peer's own words, of anybody
     first_at: Mapped[float]  # since when it is tried: to be stored, then to be proved
     next_at: Mapped[float]  # when the next attempt, or the end of the wait for an answer, is due
     asked: Mapped[int] = mapped_column(default=0)  # how often a proof was asked for

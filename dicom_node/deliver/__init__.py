@@ -2,6 +2,7 @@
 
 from dicom_node.deliver.backoff import delay_s
 from dicom_node.deliver.calling import NoAssociationError
+from dicom_node.deliver.comments import mask_patient
 from dicom_node.deliver.committing import (
     CommitmentRequest,
     NoCommitmentError,
@@ -36,6 +37,7 @@ __all__ = [
     "find_studies",
     "get_study",
     "list_objects",
+    "mask_patient",
     "move_study",
     "report_commitment",
     "send",

@@ -16,6 +16,7 @@ from pynetdicom.presentation import PresentationContext
 
 from dicom_node.config import Config, Peer
 from dicom_node.deliver.calling import NoAssociationError, associate
+from dicom_node.deliver.comments import read_comment
 from dicom_node.deliver.outcomes import DUPLICATE, Outcome, judge
 from dicom_node.deliver.query import STUDY_ROOT_FIND, is_found
 from dicom_node.deliver.transcoding import CONVERTIBLE, DECODABLE, transcode
@@ -34,12 +35,14 @@ class Sent:
     """What became of one object.
 
     `status` is the C-STORE status, None where no answer came; `reason` is for a person and says nothing of the patient.
+    `comment` is the peer's Error Comment, which may name the patient.
     """
 
     sop_instance_uid: str
     outcome: Outcome
     status: int | None
     reason: str
+    comment: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,4 +178,5 @@ def _judged(association: Association, peer: Peer, one: _Object, response: Datase
     if status == DUPLICATE and is_found(association, peer, one.path):
         return Sent(uid, "stored", status, "the peer had the object already, as a query confirms")
     verdict = judge(status)
-    return Sent(uid, verdict.outcome, status, f"0x{status:04X} {verdict.meaning}" if verdict.meaning else "")
+    reason = f"0x{status:04X} {verdict.meaning}" if verdict.meaning else ""
+    return Sent(uid, verdict.outcome, status, reason, read_comment(response))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -11,10 +12,12 @@ from sqlalchemy.orm import Session
 
 from dicom_node.catalog import UNSENT, Catalog, Delivery, DeliveryState, Result, Run, Stack
 from dicom_node.config import Config
-from dicom_node.deliver import DUPLICATE, Sent, delay_s, send
+from dicom_node.deliver import DUPLICATE, Sent, delay_s, mask_patient, send
 from dicom_node.work.durable import Step
 from dicom_node.work.ending import note, settle
 from dicom_node.work.peers import give_up, is_away, peer_answered, peer_failed
+
+_log = logging.getLogger(__name__)
 
 
 class Delivering:
@@ -51,7 +54,17 @@ class Delivering:
             settle(session, session.get_one(Stack, key), self._config.peers)
 
     def _sent(self, peer: str, paths: list[Path]) -> Iterable[Sent]:
-        return send(self._config, self._config.peers[peer], paths) if paths else ()
+        for sent in send(self._config, self._config.peers[peer], paths) if paths else ():
+            if sent.comment:
+                self._log_comment(peer, sent, paths)
+            yield sent
+
+    def _log_comment(self, peer: str, sent: Sent, paths: list[Path]) -> None:
+        """Log the status of an object that a peer has commented on; the words only where the configuration says so."""
+        words = "a comment, which is in the catalog"
+        if self._config.log.peer_comments:
+            words = mask_patient(sent.comment, next(one for one in paths if one.stem == sent.sop_instance_uid))
+        _log.info("%s answered 0x%04X for %s, with %s", peer, sent.status, sent.sop_instance_uid, words)
 
     def _take(self, peer: str, key: str) -> list[str]:
         """Return the files to be sent now; none where the peer turned out to be away since the job was made."""
@@ -70,7 +83,7 @@ class Delivering:
             return False
         with self._catalog.write() as session:
             delivery = session.get_one(Delivery, (sent.sop_instance_uid, peer))
-            delivery.status, delivery.reason = sent.status, sent.reason
+            delivery.status, delivery.reason, delivery.comment = sent.status, sent.reason, sent.comment
             if sent.outcome == "park":
                 delivery.state = DeliveryState.FAILED
             else:
@@ -92,7 +105,8 @@ class Delivering:
 
     def _try_later(self, session: Session, delivery: Delivery, sent: Sent) -> None:
         peer = self._config.peers[delivery.peer]
-        delivery.state, delivery.status, delivery.reason = DeliveryState.WAITING, sent.status, sent.reason
+        delivery.state, delivery.status = DeliveryState.WAITING, sent.status
+        delivery.reason, delivery.comment = sent.reason, sent.comment
         delivery.next_at = time.time() + delay_s(peer, delivery.attempt, delivery.result_uid)
         if not give_up(session, delivery, peer, sent.reason):
             note(session, delivery.result_uid, f"{delivery.peer}: attempt {delivery.attempt}: {delivery.reason}")

@@ -3,11 +3,14 @@ import time
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
-from sqlalchemy import text
+from sqlalchemy import select, text
 
-from dicom_node.catalog import Base, Catalog, Series, Study
+from dicom_node import catalog as catalog_module
+from dicom_node.catalog import Base, Catalog, Delivery, Series, Study
 
 
 @pytest.fixture
@@ -60,3 +63,17 @@ def test_what_a_failed_transaction_wrote_is_gone(catalog: Catalog) -> None:
 def test_a_series_without_its_study_is_refused(catalog: Catalog) -> None:
     with pytest.raises(Exception, match="FOREIGN KEY"), catalog.write() as session:
         session.add(Series(uid="1.3", study_uid="1.2", last_at=1.0))
+
+
+def test_a_catalog_of_the_first_tables_keeps_its_rows(tmp_path: Path) -> None:
+    old = Catalog(f"sqlite:///{tmp_path / 'old.sqlite'}")
+    settings = Config()
+    settings.set_main_option("script_location", str(Path(catalog_module.__file__).parent / "migrations"))
+    with old.engine.begin() as connection:
+        settings.attributes["connection"] = connection
+        command.upgrade(settings, "0001")
+        connection.execute(text("INSERT INTO study (uid, first_at, last_at) VALUES ('1.2', 1.0, 2.0)"))
+    old.migrate()
+    with old.read() as session:
+        assert session.get_one(Study, "1.2").last_at == 2.0
+        assert session.scalars(select(Delivery)).all() == []

@@ -49,6 +49,7 @@ class Pacs:
     transactions: list[str] = field(default_factory=list)
     reports: list[Dataset] = field(default_factory=list)  # what we answered to its own request
     aborts_at: set[int] = field(default_factory=set)  # the numbers of the objects over which it aborts
+    comment: str = ""  # the Error Comment of its answers to C-STORE
     order: list[str] = field(default_factory=list)  # SOP Instance UIDs as they came
 
     def peer(self, **settings: object) -> Peer:
@@ -58,7 +59,7 @@ class Pacs:
     def on_data(self, _event: Event) -> None:
         self.reads.wait(20)
 
-    def on_store(self, event: Event) -> int:
+    def on_store(self, event: Event) -> int | Dataset:
         self.asked += 1
         status = self.status(self.asked)
         data_set = event.encoded_dataset(include_meta=False)
@@ -68,7 +69,12 @@ class Pacs:
             return status
         self.order.append(uid)
         self.received[uid] = (str(event.context.transfer_syntax), data_set)
-        return status
+        return self._commented(status) if self.comment else status
+
+    def _commented(self, status: int) -> Dataset:
+        response = Dataset()
+        response.Status, response.ErrorComment = status, self.comment
+        return response
 
     def on_find(self, event: Event) -> Iterator[tuple[int, Dataset | None]]:
         until = time.monotonic() + self.query_s
