@@ -23,7 +23,7 @@ from dicom_node.config import Config, Peer, load_config
 from dicom_node.deliver import Progress
 from dicom_node.deliver import send as send_objects
 from dicom_node.demo.run import run_demo
-from dicom_node.errors import DicomNodeError
+from dicom_node.errors import DicomNodeError, ObjectError
 from dicom_node.images import Stack
 from dicom_node.imaging import dicom_files
 from dicom_node.node import serve as serve_node
@@ -83,11 +83,18 @@ def explain(
 ) -> None:
     """Say what would run on these files and why; only the gates are run, nothing is stored or sent."""
     settings = load_config(config)
-    for stack, decision in explaining.explain(settings, path) if path.exists() else _stored(settings, str(path)):
+    unread: list[str] = []
+    for found in explaining.explain(settings, path) if path.exists() else _stored(settings, str(path)):
+        if isinstance(found, ObjectError):
+            unread.append(f"dicom-node: {found}")
+            continue
+        stack, decision = found
         if as_json:
             _out.print_json(json.dumps({"series": stack.series_uid, **decision.to_json()}))
         else:
             _out.print(render(decision, stack))
+    if unread:
+        sys.exit("\n".join(unread))
 
 
 def _stored(settings: Config, stack_id: str) -> list[tuple[Stack, Decision]]:

@@ -296,6 +296,8 @@ class Workers(_Section):
     poll_s: float = Field(0.5, gt=0)  # of the queues and of the reconciler
     threads: int = Field(0, ge=0)  # a model's threads; 0 is the processors less one
     nice: int = Field(10, ge=0, le=19)  # added to a model process's niceness
+    max_frame_megapixels: float = Field(128, gt=0)  # Rows x Columns; a larger image is refused before it is decoded
+    max_stack_megapixels: float = Field(1024, gt=0)  # Rows x Columns x frames that a pipeline reads
     max_attempts: int = Field(3, ge=1)  # of a job whose process died under it
     lease_s: float = Field(15.0, gt=0)  # after this silence another work process takes over
 

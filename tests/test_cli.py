@@ -142,6 +142,20 @@ def test_explain_shows_each_condition_with_the_value_seen(tmp_path: Path) -> Non
     assert '"verdict": "nothing to run"' in told
 
 
+def test_explain_goes_on_after_an_object_that_cannot_be_read(tmp_path: Path) -> None:
+    folder = tmp_path / "images"
+    folder.mkdir()
+    bad, good = folder / "a.dcm", folder / "b.dcm"
+    nameless = radiograph("1.2.2", "1.2.2.1")
+    del nameless.StudyInstanceUID
+    bad.write_bytes(encoded(nameless))
+    good.write_bytes(encoded(radiograph("1.2.1", "1.2.1.1")))
+    shown = here(configured(tmp_path, 104), "explain", str(folder))
+    assert shown.returncode == 1
+    assert f"{bad}: names no Study or Series Instance UID" in shown.stderr
+    assert "lungs" in shown.stdout
+
+
 def test_explain_of_nothing_dicom_says_so(tmp_path: Path) -> None:
     done = here(configured(tmp_path, 104), "explain", str(tmp_path))
     assert done.returncode == 1

@@ -3,6 +3,7 @@
 from dicom_node.images import Image, Photograph, Stack, Takes, Volume
 from dicom_node.imaging.files import dicom_files
 from dicom_node.imaging.headers import facts_of
+from dicom_node.imaging.limits import NO_LIMITS, PixelLimits
 from dicom_node.imaging.photograph import read_photograph
 from dicom_node.imaging.plain import is_plain, read_labels, read_plain, write_labels
 from dicom_node.imaging.radiograph import read_radiograph
@@ -11,6 +12,7 @@ from dicom_node.imaging.stacks import Split, split, stack_id
 from dicom_node.imaging.volume import read_volume
 
 __all__ = [
+    "PixelLimits",
     "ReadSegment",
     "Split",
     "cited_uids",
@@ -30,14 +32,14 @@ __all__ = [
 ]
 
 
-def read_image(stack: Stack, takes: Takes) -> Image:
+def read_image(stack: Stack, takes: Takes, limits: PixelLimits = NO_LIMITS) -> Image:
     """Read a stack as what a pipeline takes.
 
     Raises:
         GeometryError: where the frames do not form one regular grid; names the SOP Instance.
         RefusalError: where the stack is no radiograph that may be shown, or no photograph in colour.
-        ObjectError: where an object cannot be read or decoded.
+        ObjectError: where an object is too large, or cannot be read or decoded.
     """
     if takes is Volume:
-        return read_volume(stack)
-    return read_photograph(stack) if takes is Photograph else read_radiograph(stack)
+        return read_volume(stack, limits)
+    return (read_photograph if takes is Photograph else read_radiograph)(stack, limits)

@@ -17,17 +17,20 @@ from pydicom.uid import MPEGTransferSyntaxes
 from dicom_node.errors import ObjectError, RefusalError
 from dicom_node.images import Frame, Photograph, Stack
 from dicom_node.imaging.headers import naming
+from dicom_node.imaging.limits import NO_LIMITS, PixelLimits
 from dicom_node.imaging.pixels import read_object, stored_pixels
+from dicom_node.imaging.possible import number, pixel_description
 
 _PALETTE = "PALETTE COLOR"
 
 
-def read_photograph(stack: Stack) -> Photograph:
+def read_photograph(stack: Stack, limits: PixelLimits = NO_LIMITS) -> Photograph:
     """Read the stack's frames of one object: 8 bits per colour, in red, green, blue whatever the object holds.
 
     Raises:
         RefusalError: for grey pixels, and for frames of more than one object.
-        ObjectError: naming the object whose pixels cannot be decoded.
+        ObjectError: naming the object whose pixels are too many or cannot be decoded, or whose header holds an
+            impossible number.
     """
     if len({frame.sop_instance_uid for frame in stack.frames}) != 1:
         raise RefusalError("the stack is not of one object; a photograph or a film is")
@@ -36,7 +39,10 @@ def read_photograph(stack: Stack) -> Photograph:
     photometric = str(dataset.get("PhotometricInterpretation", ""))
     if photometric != _PALETTE and dataset.get("SamplesPerPixel") != 3:
         raise RefusalError(f"its pixels are {photometric or 'of no stated kind'}; a photograph is in colour")
-    pictures: NDArray[np.uint8] = np.empty((len(stack.frames), dataset.Rows, dataset.Columns, 3), np.uint8)
+    values = pixel_description(first.sop_instance_uid, dataset)
+    rows, columns = number(values, "Rows") or 0, number(values, "Columns") or 0
+    limits.refuse(first.sop_instance_uid, rows, columns, len(stack.frames))
+    pictures: NDArray[np.uint8] = np.empty((len(stack.frames), rows, columns, 3), np.uint8)
     for place, picture in zip(pictures, _coloured(dataset, stack.frames), strict=True):
         if picture.shape != place.shape:
             raise ObjectError(first.sop_instance_uid, f"a frame is {picture.shape}, its header says {place.shape}")

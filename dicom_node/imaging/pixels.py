@@ -2,43 +2,83 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from numpy.typing import NDArray
 from pydicom import Dataset, dcmread
 from pydicom.pixels.utils import iter_pixels
-from pydicom.uid import JPEGLSLossless, JPEGLSNearLossless
 
 from dicom_node.errors import ObjectError
 from dicom_node.images import Frame
-from dicom_node.imaging.headers import naming
+from dicom_node.imaging.decoding import DECODERS, PLUGIN, register
+from dicom_node.imaging.headers import MALFORMED, naming
+from dicom_node.imaging.limits import NO_LIMITS, PixelLimits
+from dicom_node.imaging.possible import number, pixel_description
+from dicom_node.imaging.syntaxes import DECODED_AS, STORED_ONLY
+from dicom_node.imaging.warned import pydicom_warnings
 
-_FASTEST = {JPEGLSLossless: "pyjpegls", JPEGLSNearLossless: "pyjpegls"}
-"""The decoder to take where the one that pydicom tries first is slower by half; both are CharLS."""
+register()
+_PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
+_HARMLESS = (re.compile(r"bytes of excess padding to be removed"),)  # shown by pydicom's MR_small_padded.dcm
+"""What pydicom may warn of as it decodes, each with the object that showed it; all else is a reason to refuse."""
 
 
 def read_object(frame: Frame) -> Dataset:
     """Read a whole object.
 
     Raises:
-        ObjectError: naming the SOP Instance, when its file is gone or is no longer the same object.
+        ObjectError: naming the SOP Instance, when its file is gone, is cut short or is no longer the same object.
     """
-    with naming(frame.sop_instance_uid, "its file cannot be read"):
+    with naming(frame.sop_instance_uid, "its file cannot be read"), pydicom_warnings() as warned:
         dataset = dcmread(frame.path)
         found = str(dataset.get("SOPInstanceUID", ""))
+    if any("End of file reached" in message for message in warned):
+        raise ObjectError(frame.sop_instance_uid, "its file is cut short")
     if found != frame.sop_instance_uid:
         raise ObjectError(frame.sop_instance_uid, f"its file holds {found or 'another object'} now")
     return dataset
 
 
-def stored_pixels(dataset: Dataset, frames: Sequence[Frame]) -> Iterator[NDArray[Any]]:
+def stored_pixels(
+    dataset: Dataset, frames: Sequence[Frame], limits: PixelLimits = NO_LIMITS, stack_frames: int = 0
+) -> Iterator[NDArray[Any]]:
     """Decode the given frames of one object, one at a time: (rows, columns[, samples]) as stored.
 
+    Args:
+        dataset: the object; where its transfer syntax is a retired one, it is given the one that it is decoded as.
+        frames: the frames of this object that are wanted.
+        limits: how many pixels are decoded.
+        stack_frames: of the whole stack, where these are not all.
+
     Raises:
-        ObjectError: naming the SOP Instance, when pixel data is missing, cut short or cannot be decoded.
+        ObjectError: naming the SOP Instance, when its pixel data are missing, too large, cut short or spoilt, or its
+            header describes none that can be.
     """
-    indices = [(frame.number or 1) - 1 for frame in frames]
-    plugin = _FASTEST.get(dataset.file_meta.TransferSyntaxUID, "")
-    with naming(frames[0].sop_instance_uid, "its pixel data cannot be decoded"):
-        yield from iter_pixels(dataset, indices=indices, decoding_plugin=plugin)
+    uid = frames[0].sop_instance_uid
+    values = pixel_description(uid, dataset)
+    limits.refuse(uid, number(values, "Rows") or 0, number(values, "Columns") or 0, max(stack_frames, len(frames)))
+    with naming(uid, "its pixel data cannot be decoded"):
+        if not any(dataset.get(keyword) for keyword in _PIXELS):
+            raise ObjectError(uid, "its pixel data are missing or empty")
+        syntax = dataset.file_meta.TransferSyntaxUID
+        if syntax in STORED_ONLY:
+            raise ObjectError(uid, f"its transfer syntax, {syntax.name}, is stored and sent on, but not decoded")
+        dataset.file_meta.TransferSyntaxUID = DECODED_AS.get(syntax, syntax)
+    yield from _decoded(uid, dataset, [(frame.number or 1) - 1 for frame in frames])
+
+
+def _decoded(uid: str, dataset: Dataset, indices: Sequence[int]) -> Iterator[NDArray[Any]]:
+    plugin = PLUGIN if dataset.file_meta.TransferSyntaxUID in DECODERS else ""
+    iterator = iter_pixels(dataset, indices=indices, decoding_plugin=plugin)
+    for _ in indices:
+        with naming(uid, "its pixel data cannot be decoded"), pydicom_warnings() as warned:
+            try:
+                pixels = next(iterator)
+            except MALFORMED as error:
+                raise ValueError(str(error).rpartition(f"{PLUGIN}: ")[2]) from error
+        for message in warned:
+            if not any(pattern.search(message) for pattern in _HARMLESS):
+                raise ObjectError(uid, f"its pixel data cannot be trusted: {message}")
+        yield pixels

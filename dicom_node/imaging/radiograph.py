@@ -13,7 +13,9 @@ from dicom_node.errors import RefusalError
 from dicom_node.images import Radiograph, Stack
 from dicom_node.imaging.geometry import numbers
 from dicom_node.imaging.headers import naming, values_of
+from dicom_node.imaging.limits import NO_LIMITS, PixelLimits
 from dicom_node.imaging.pixels import read_object, stored_pixels
+from dicom_node.imaging.possible import refuse_impossible
 from dicom_node.imaging.shown import shown
 
 _FOR_PROCESSING = frozenset(
@@ -29,13 +31,14 @@ _FOR_PROCESSING = frozenset(
 _GREY = ("MONOCHROME1", "MONOCHROME2")
 
 
-def read_radiograph(stack: Stack) -> Radiograph:
+def read_radiograph(stack: Stack, limits: PixelLimits = NO_LIMITS) -> Radiograph:
     """Read one projection image.
 
     Raises:
         RefusalError: for more than one frame, for colour, and for raw detector data (For Processing), whose grey
             values no viewer would show.
-        ObjectError: naming the object whose pixels cannot be decoded.
+        ObjectError: naming the object whose pixels are too many or cannot be decoded, or whose header holds an
+            impossible number.
     """
     if len(stack.frames) != 1:
         raise RefusalError(f"{len(stack.frames)} frames in one stack; a radiograph is one")
@@ -43,7 +46,8 @@ def read_radiograph(stack: Stack) -> Radiograph:
     dataset = read_object(frame)
     with naming(frame.sop_instance_uid, "its header cannot be read"):
         _refuse(dataset)
-    (stored,) = stored_pixels(dataset, stack.frames)
+        refuse_impossible(frame.sop_instance_uid, values_of(dataset))
+    (stored,) = stored_pixels(dataset, stack.frames, limits)
     if stored.ndim != 2:
         raise RefusalError("its pixels are in colour; a radiograph is grey")
     with naming(frame.sop_instance_uid, "its look-up table or window cannot be used"):

@@ -12,27 +12,31 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom import Dataset
 from pydicom.tag import Tag
+from pydicom.uid import CTImageStorage, EnhancedCTImageStorage, LegacyConvertedEnhancedCTImageStorage
 
 from dicom_node.errors import GeometryError, ObjectError
 from dicom_node.images import Frame, Stack, Volume
 from dicom_node.imaging.geometry import AXIAL, SAME_POSITION_MM, Plane, numbers, plane_of
 from dicom_node.imaging.headers import Values, frame_values, naming, values_of
+from dicom_node.imaging.limits import NO_LIMITS, PixelLimits
 from dicom_node.imaging.pixels import read_object, stored_pixels
+from dicom_node.imaging.possible import refuse_impossible
 
 _NEEDED = tuple(  # what a volume is made from: to read every attribute of every slice takes longer than its pixels
     Tag(keyword)
     for keyword in (
         *("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "SpacingBetweenSlices", "SliceThickness"),
-        *("RescaleSlope", "RescaleIntercept", "SharedFunctionalGroupsSequence"),
+        *("RescaleSlope", "RescaleIntercept", "Modality", "SharedFunctionalGroupsSequence"),
     )
 )
+_CT_CLASSES = frozenset({CTImageStorage, EnhancedCTImageStorage, LegacyConvertedEnhancedCTImageStorage})
 _READERS = min(4, os.cpu_count() or 1)  # threads; more would only wait for the interpreter
 _TILT_DEGREES = 1.0  # between the slice normal and the line through the slices' positions
 _UNEVEN_FRACTION = 0.01  # of the spacing
 _UNEVEN_MM = 0.1  # rounding in the header, for slices that are not much thinner than this
 
 
-def read_volume(stack: Stack) -> Volume:
+def read_volume(stack: Stack, limits: PixelLimits = NO_LIMITS) -> Volume:
     """Read a stack's pixels in its order of frames: float32, after rescale (Hounsfield units for CT).
 
     Returns:
@@ -41,11 +45,12 @@ def read_volume(stack: Stack) -> Volume:
     Raises:
         GeometryError: naming the SOP Instance at which positions repeat, a slice is missing, spacing is uneven, the
             gantry is tilted, sizes differ, or the position is absent.
-        ObjectError: naming the object whose pixels cannot be decoded.
+        ObjectError: naming the object whose pixels are too many or cannot be decoded, whose header holds an
+            impossible number, or which is CT without Rescale Slope and Intercept.
     """
     if not stack.frames:
         raise ObjectError(stack.series_uid, "the stack has no frames")
-    slices = _Slices(stack.frames)
+    slices = _Slices(stack.frames, limits)
     planes, headers = zip(*slices.read(), strict=True)
     return Volume(slices.array, _affine(stack.frames, planes, headers), stack.text("FrameOfReferenceUID"), stack)
 
@@ -53,7 +58,8 @@ def read_volume(stack: Stack) -> Volume:
 class _Slices:
     """Frames on their way to one array: each object is opened once for as long as its frames follow each other."""
 
-    def __init__(self, frames: Sequence[Frame]) -> None:
+    def __init__(self, frames: Sequence[Frame], limits: PixelLimits) -> None:
+        self._limits = limits
         self.array: NDArray[np.float32] = np.empty((0, 0, 0), dtype=np.float32)
         self._first: Plane | None = None
         self._count = len(frames)
@@ -76,10 +82,13 @@ class _Slices:
         first = next(iter(frames.values()))
         dataset = read_object(first)
         shared = _shared(first, dataset)
-        for (k, frame), stored in zip(frames.items(), stored_pixels(dataset, [*frames.values()]), strict=True):
+        decoded = stored_pixels(dataset, [*frames.values()], self._limits, self._count)
+        for (k, frame), stored in zip(frames.items(), decoded, strict=True):
             with naming(frame.sop_instance_uid, "its header cannot be read"):
                 own = frame_values(dataset, frame.number) if frame.number else {}
             values = {**own, **shared}
+            refuse_impossible(frame.sop_instance_uid, values)
+            _refuse_unscaled_ct(frame, values)
             plane = _plane(frame, values, self._first, alone=self._count == 1)
             if k == 0:
                 self._first = plane
@@ -96,6 +105,14 @@ def _shared(frame: Frame, dataset: Dataset) -> Values:
         if dataset.get("ModalityLUTSequence"):
             raise ObjectError(frame.sop_instance_uid, "has a Modality LUT, not a rescale slope and intercept")
         return values_of(Dataset({tag: dataset.get_item(tag) for tag in _NEEDED if tag in dataset}))
+
+
+def _refuse_unscaled_ct(frame: Frame, values: Values) -> None:
+    """Refuse CT whose stored values cannot be turned into Hounsfield units (Type 1: PS3.3 C.8.2.1)."""
+    missing = [keyword for keyword in ("RescaleSlope", "RescaleIntercept") if keyword not in values]
+    if missing and (frame.sop_class_uid in _CT_CLASSES or "CT" in values.get("Modality", ())):
+        named = " and ".join(missing)
+        raise ObjectError(frame.sop_instance_uid, f"CT without {named}: its values are not known in Hounsfield units")
 
 
 def _check_size(frame: Frame, stored: NDArray[Any], array: NDArray[np.float32]) -> None:

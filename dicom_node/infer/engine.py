@@ -15,7 +15,7 @@ from dicom_node.config import Config, PipelineSection
 from dicom_node.errors import ConfigError, DicomNodeError, ModelError, RefusalError, WeightsError
 from dicom_node.findings import Findings
 from dicom_node.images import Image, Photograph, Stack
-from dicom_node.imaging import read_image
+from dicom_node.imaging import PixelLimits, read_image
 from dicom_node.infer.tensorflow_process import TensorFlowProcess
 from dicom_node.pipeline import Model, Pipeline, Watch
 from dicom_node.weights_store import Weights, read_catalog
@@ -37,6 +37,7 @@ class Engine:
         self._pipelines: dict[str, Pipeline] = {}
         self._loaded: dict[str, _Loaded] = {}
         self._tensorflow = TensorFlowProcess(config)
+        self._limits = PixelLimits(config.workers.max_frame_megapixels, config.workers.max_stack_megapixels)
         if str(config.folder) not in sys.path:
             sys.path.append(str(config.folder))  # a site's own models may lie next to its config.toml
 
@@ -75,7 +76,7 @@ class Engine:
         if reason := pipeline.refuse(stack):
             raise RefusalError(reason)
         self.load(name)  # before the pixels are read: without weights there is no need to
-        return self.apply(name, read_image(pipeline.sample(stack), pipeline.takes))
+        return self.apply(name, read_image(pipeline.sample(stack), pipeline.takes, self._limits))
 
     def apply(self, name: str, image: Image, watch: Watch | None = None) -> Findings:
         """Run one pipeline on an image, `watch`ed stage by stage; raises as `run` does."""

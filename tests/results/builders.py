@@ -115,6 +115,7 @@ def enhanced_ct(folder: Path, *, frames: int = 6, shape: tuple[int, int] = (20, 
     shared = Dataset()
     shared.PlaneOrientationSequence = [_item(ImageOrientationPatient=list(AXIAL))]
     shared.PixelMeasuresSequence = [_item(PixelSpacing=[0.8, 0.8], SliceThickness=2.5)]
+    shared.PixelValueTransformationSequence = [_item(RescaleSlope=1, RescaleIntercept=0, RescaleType="HU")]
     dataset.SharedFunctionalGroupsSequence = [shared]
     positions = [_item(ImagePositionPatient=[-101.5, -90.25, 2.5 * k]) for k in range(frames)]
     dataset.PerFrameFunctionalGroupsSequence = [_item(PlanePositionSequence=[one]) for one in positions]

@@ -43,15 +43,13 @@ RIGHT = {
     **{f"enhanced MR {number}": f"qa-enh/In_Siemens_XA10_6_{number}.dcm" for number in (1, 2, 3, 4)},
     "JPEG 2000 of another scanner's second series": "cornerstone/testImages_CT2_J2KR",
     "implicit little endian of another scanner": "cornerstone/testImages_CTImage.dcm",
+    "JPEG of 12 bits": SYNTAX.format("JPEGProcess2_4"),
+    "JPEG of 12 bits in fragments": "cornerstone/*fragmented_no_bot_jpeg_baseline_51.dcm",
     "slices of an even width": "dcmqi/data_segmentations_24x38x3_image_*.dcm",
     "one slice of CT": "highdicom/data_test_files_ct_image.dcm",
     "one slice of MR": "dcmqi/data_paramaps_pm_example_slice.dcm",
 }
 REFUSED = {
-    "JPEG of full progression": (SYNTAX.format("JPEGProcess10_12"), "'JPEG Full Progression.*' is not supported"),
-    "JPEG of spectral selection": (SYNTAX.format("JPEGProcess6_8"), "'JPEG Spectral Selection.*' is not supported"),
-    "JPEG of 12 bits": (SYNTAX.format("JPEGProcess2_4"), "12-bit precision"),
-    "JPEG of 12 bits in fragments": ("cornerstone/*fragmented_no_bot_jpeg_baseline_51.dcm", "12-bit precision"),
     "no pixel spacing": ("cornerstone/testImages_no_pixel_spacing.dcm", "no usable Pixel Spacing"),
     "ultrasound in colour": ("cornerstone/testImages_US_YBR_FULL_422_EVRLE.dcm", "its pixels are in colour"),
     "a slide": ("highdicom/data_test_files_sm_image.dcm", "no usable Image Position"),
