@@ -44,8 +44,9 @@ def set_up_log(config: Config) -> None:
     logging.basicConfig(level=config.log.level, format=line, force=True)
     for library in ("alembic", "sqlalchemy"):
         logging.getLogger(library).setLevel(logging.WARNING)
-    for library in ("pynetdicom", "pydicom", "highdicom"):
+    for library in ("pynetdicom", "highdicom"):
         logging.getLogger(library).setLevel(logging.ERROR)  # below that they may print what objects hold
+    logging.getLogger("pydicom").propagate = False  # it may print the same; `imaging` hears what it warns of
     warnings.simplefilter("ignore")  # pydicom quotes a malformed value in one, be it a birth date
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -21,7 +20,11 @@ from dicom_node.imaging.warned import pydicom_warnings
 
 register()
 _PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
-_HARMLESS = (re.compile(r"bytes of excess padding to be removed"),)  # shown by pydicom's MR_small_padded.dcm
+_HARMLESS = (
+    "bytes of excess padding to be removed",  # shown by pydicom's MR_small_padded.dcm
+    "JFIF APP marker which indicates",  # by endoscopes' JPEG called RGB: the stream says which colours it has
+    "component IDs that indicate",  # the same, the other way round
+)
 """What pydicom may warn of as it decodes, each with the object that showed it; all else is a reason to refuse."""
 
 
@@ -79,6 +82,6 @@ def _decoded(uid: str, dataset: Dataset, indices: Sequence[int]) -> Iterator[NDA
             except MALFORMED as error:
                 raise ValueError(str(error).rpartition(f"{PLUGIN}: ")[2]) from error
         for message in warned:
-            if not any(pattern.search(message) for pattern in _HARMLESS):
+            if not any(harmless in message for harmless in _HARMLESS):
                 raise ObjectError(uid, f"its pixel data cannot be trusted: {message}")
         yield pixels
