@@ -12,7 +12,7 @@ from datetime import time
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
-from typing import Annotated, Any, Literal, Self, TypeAlias
+from typing import Annotated, Any, Literal, Self, TypeAlias, get_args
 from zoneinfo import ZoneInfo
 
 from pydantic import (
@@ -36,6 +36,8 @@ COMPUTED_FACTS = ("kind", "slices", "spacing_mm", "extent_mm", "plane", "caller"
 OutputKind: TypeAlias = Literal["SEG", "SR", "SC", "KO", "PR"]
 SegType: TypeAlias = Literal["BINARY", "FRACTIONAL", "LABELMAP"]
 Compression: TypeAlias = Literal["none", "RLE", "JPEG-LS", "JPEG 2000"]
+Outcome: TypeAlias = Literal["refuse", "remark", "ignore"]
+"""Of a finding that cannot be the organ that it is called: not delivered, delivered with a remark, delivered."""
 Scalar: TypeAlias = str | float | bool
 AETitle: TypeAlias = Annotated[str, Field(min_length=1, max_length=16)]
 """At most 16 characters (PS3.5 6.2, AE)."""
@@ -266,6 +268,25 @@ class Route(_Section):
     report_refusals: bool = False  # send an SR that says why a matching stack was not run
 
 
+class Implausible(_Section):
+    """What follows where a finding cannot be the organ that it is called, by the kind of bound that does not hold."""
+
+    place: Outcome = "refuse"  # where in the body
+    shape: Outcome = "refuse"  # extent, convexity, lobes, holes
+    body: Outcome = "refuse"  # whether the images show a patient, and no phantom
+    volume: Outcome = "remark"  # or area, for the patient's age: a rare organ, not a wrong one
+
+
+def _as_implausible(value: object) -> object:
+    """One word is the outcome of every kind of bound, a table is itself."""
+    if not isinstance(value, str):
+        return value
+    if value not in get_args(Outcome):
+        words = ", ".join(get_args(Outcome))
+        raise ValueError(f"{value!r} is none of {words}{_did_you_mean(value, get_args(Outcome))}")
+    return dict.fromkeys(Implausible.model_fields, value)
+
+
 class PipelineSection(BaseModel):
     """One model: its weights and device; keys not named here are the pipeline's own settings."""
 
@@ -276,6 +297,7 @@ class PipelineSection(BaseModel):
     device: str = "cpu"
     outputs: tuple[OutputKind, ...] = ("SEG", "SR")
     timeout_s: float = Field(900.0, gt=0)
+    on_implausible: Annotated[Implausible, BeforeValidator(_as_implausible)] = Implausible()
 
     @property
     def settings(self) -> Mapping[str, Any]:
@@ -452,6 +474,11 @@ def _did_you_mean(word: str, known: Iterable[str]) -> str:
 
 def _sentence(details: Any) -> str:
     place = ".".join(str(part) for part in details["loc"])
+    if details["type"] == "literal_error":
+        words = details["ctx"]["expected"].replace("'", "").replace(" or ", ", ").split(", ")
+        return (
+            f"{place}: {details['input']!r} is none of {', '.join(words)}{_did_you_mean(str(details['input']), words)}"
+        )
     if details["type"] != "extra_forbidden":
         return f"{place}: {details['msg'].removeprefix('Value error, ')}".lstrip(": ")
     *_, keyword = details["loc"]
@@ -460,4 +487,4 @@ def _sentence(details: Any) -> str:
 
 
 def _sections() -> list[type[BaseModel]]:
-    return [Config, TLS, Node, NamedCaller, Storage, Database, Peer, Condition, Gate, Route, Workers, Log]
+    return [Config, TLS, Node, NamedCaller, Storage, Database, Peer, Condition, Gate, Route, Implausible, Workers, Log]

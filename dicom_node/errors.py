@@ -6,6 +6,7 @@ DicomNodeError
 ├── ObjectError            one DICOM object or file cannot be used; names the object
 │   └── GeometryError      a stack's slices do not form one regular grid
 ├── RefusalError           a pipeline or route declines a stack, in words for a person
+│   └── ImplausibleError   what was found cannot be the organ that it is called
 ├── ModelError             a model raised or timed out
 │   └── ModelDiedError     its process died
 ├── ProofError             an encoded result does not say what the model found
@@ -40,6 +41,13 @@ class GeometryError(ObjectError):
 
 class RefusalError(DicomNodeError):
     """A stack is declined; the text is the reason, in words for a person."""
+
+
+class ImplausibleError(RefusalError):
+    """What a pipeline found cannot be the organ that it is called; the text begins "not delivered, because"."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"not delivered, because {why}")
 
 
 class ModelError(DicomNodeError):

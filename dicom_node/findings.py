@@ -125,7 +125,17 @@ class Remark:
     doubts_sides: bool = False  # whether the header's left and right are contradicted: then none is named
 
 
-Finding: TypeAlias = Segmentation | Classification | Detection | Measurement | ErasedImage | Remark
+@dataclasses.dataclass(frozen=True, slots=True)
+class Removed:
+    """Connected parts that a pipeline took out of a mask; they enter the run's record and no object."""
+
+    of: str  # the segments' names
+    parts: int
+    value: float  # of all parts together
+    unit: Code  # UCUM: millilitres, square millimetres or pixels
+
+
+Finding: TypeAlias = Segmentation | Classification | Detection | Measurement | ErasedImage | Remark | Removed
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -159,7 +169,9 @@ class Findings:
         return tuple(finding for finding in self.found if isinstance(finding, kind))
 
 
-_KINDS = {kind.__name__: kind for kind in (Segmentation, Classification, Detection, Measurement, ErasedImage, Remark)}
+_KINDS = {
+    kind.__name__: kind for kind in (Segmentation, Classification, Detection, Measurement, ErasedImage, Remark, Removed)
+}
 
 
 def save_findings(findings: Findings, path: Path) -> None:

@@ -53,13 +53,15 @@ class Loaded:
 
         Raises:
             ModelError: the model raised.
+            ImplausibleError: what was found cannot be the organ that it is called.
         """
         image = read_for(self.pipeline, source)
-        return Prediction(image, self._engine.apply(self.name, image))
+        return Prediction(image, self._engine.judge(self.name, image, self._engine.apply(self.name, image)))
 
     def predict_raw(self, source: str | Path | Stack) -> tuple[Prediction, Arrays]:
         """Run as `predict` does, and show what went into the network, what came out, and the mask that it made.
 
+        Nothing is refused as implausible: what is asked for is what the network does.
         A NIfTI file is used in its stored axes where the program that the weights were published with did so.
 
         Returns:

@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Protocol, TypeAlias
 
 from pydantic import BaseModel, ConfigDict
 
+from dicom_node.anatomy import Bound, Organ, age_years, with_removed
 from dicom_node.errors import RefusalError, WeightsError
 from dicom_node.findings import (
     Box,
@@ -32,6 +33,7 @@ from dicom_node.weights_store import BareNetwork, Shape, Weights
 
 __all__ = [
     "BareNetwork",
+    "Bound",
     "Box",
     "Classification",
     "Code",
@@ -42,6 +44,7 @@ __all__ = [
     "Image",
     "Measurement",
     "Model",
+    "Organ",
     "Photograph",
     "Pipeline",
     "Radiograph",
@@ -56,10 +59,12 @@ __all__ = [
     "Volume",
     "Weights",
     "WeightsError",
+    "age_years",
     "blanked",
     "matches_whole",
     "replace",
     "search",
+    "with_removed",
 ]
 
 Found: TypeAlias = tuple[Finding, ...]
@@ -143,6 +148,10 @@ class Pipeline(ABC):
     def sample(self, stack: Stack) -> Stack:
         """Return the stack with the frames that the model looks at; all of them unless a film is too long for that."""
         return stack
+
+    def organs(self) -> Sequence[Organ]:
+        """Return what anatomy allows of the segments; what lies outside follows `[pipelines.NAME] on_implausible`."""
+        return ()
 
     def claim(self, stack: Stack) -> tuple[str, str]:  # noqa: ARG002  # subclasses read it
         """For a gate: what the header says to the same question, and why; ("", reason) when it says nothing."""

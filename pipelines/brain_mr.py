@@ -14,6 +14,7 @@ from dicom_node.pipeline import (
     Code,
     Found,
     Model,
+    Organ,
     Pipeline,
     RefusalError,
     Segment,
@@ -29,6 +30,7 @@ from dicom_node.pipeline import (
 from pipelines.compact import Compact
 from pipelines.headers import texts
 from pipelines.networks.unet import CompactUNet
+from pipelines.organs import brain
 from pipelines.published.brain import BrainStage
 from pipelines.published.runner import Network, network_of
 from pipelines.published.stages import Raw
@@ -57,7 +59,7 @@ class BrainMR(Pipeline):
     """Segments the brain and measures its volume; the header says which network must be asked."""
 
     name: ClassVar[str] = "brain_mr"
-    version: ClassVar[str] = "1.0.0"
+    version: ClassVar[str] = "1.1.0"
     title: ClassVar[str] = "Brain of T1 MR and MR angiography"
     takes = Volume
     settings_type = BrainSettings
@@ -67,6 +69,10 @@ class BrainMR(Pipeline):
         """Refuse what is neither 3D T1 nor time-of-flight MRA of a whole head."""
         reason = refuse_mr(stack, DERIVED) or refuse_few(stack, "slices", self.settings.min_slices)
         return reason or sequence_of(stack)[1] or None
+
+    def organs(self) -> tuple[Organ, ...]:
+        """Return the bounds of a brain in a head."""
+        return (brain(BRAIN.type),)
 
     def load(self, weights: Mapping[str, Weights], device: str) -> Model:
         """Build from the roles `t1` and `mra`, either or both, or from one entry whose recipe says which it is."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from dicom_node.pipeline import Code, Stack, blanked, matches_whole, search
+from dicom_node.pipeline import Code, Stack, blanked, search
 
 SCHEME = "99DICOMNODE"  # for concepts that no standard scheme codes
 
@@ -62,14 +62,6 @@ def row_direction(stack: Stack) -> str | None:
     """Return "L" or "R", the patient's side to which columns grow (PS3.3 C.7.6.1.1.1); None where it is not said."""
     first = next(iter(texts(stack, "PatientOrientation")), "")
     return first[0] if first[:1] in ("L", "R") else None
-
-
-def age_years(stack: Stack) -> float | None:
-    """Return PatientAge (PS3.5 6.2, AS) in years, or None where it is absent or malformed."""
-    age = next(iter(texts(stack, "PatientAge")), "")
-    if not matches_whole(r"\d{1,3}[DWMY]", age):
-        return None
-    return int(age[:-1]) / {"D": 365.25, "W": 52.18, "M": 12.0, "Y": 1.0}[age[-1]]
 
 
 def _other_than(stack: Stack, keyword: str, accepted: Iterable[str]) -> str | None:

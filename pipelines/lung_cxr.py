@@ -27,8 +27,9 @@ from dicom_node.pipeline import (
     Settings,
     Stack,
     Weights,
+    age_years,
 )
-from pipelines.headers import LEFT, RIGHT, SCHEME, age_years, described, refuse_radiograph, row_direction, texts
+from pipelines.headers import LEFT, RIGHT, SCHEME, described, refuse_radiograph, row_direction, texts
 from pipelines.networks.unet import CompactUNet
 from pipelines.pictures import letterbox, standardised
 from pipelines.published.lungs import LungStage

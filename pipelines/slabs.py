@@ -12,7 +12,7 @@ from scipy import ndimage
 from torch import Tensor
 from torch.nn import functional
 
-from dicom_node.pipeline import Found, Volume
+from dicom_node.pipeline import Found, Volume, with_removed
 from pipelines.compact import probabilities
 from pipelines.published.runner import Floats, Network
 
@@ -52,8 +52,10 @@ class SlabStage:
         """Bring the probabilities to the source grid and cut them there."""
         oriented = image.oriented("SPL")
         joined = np.where(without_bridges(output >= _CUT), output, 0)
-        brain = largest(resized(joined, list(oriented.array.shape)) >= _CUT)
-        return self.tell(oriented.restore(brain.astype(np.uint8)), image)
+        size = list(oriented.array.shape)
+        brain = largest(resized(joined, size) >= _CUT)
+        found = self.tell(oriented.restore(brain.astype(np.uint8)), image)
+        return with_removed(found, oriented.restore(resized(output, size) >= _CUT), image)
 
 
 def even(image: Volume) -> Floats:

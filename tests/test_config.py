@@ -59,6 +59,40 @@ def test_a_wrong_word_is_refused_with_its_place_and_the_nearest_right_one(
     assert said in str(error.value)
 
 
+IMPLAUSIBLE: dict[str, dict[str, str]] = {
+    '"remark"': dict.fromkeys(("place", "shape", "body", "volume"), "remark"),
+    '{ volume = "refuse" }': {"place": "refuse", "shape": "refuse", "body": "refuse", "volume": "refuse"},
+    '{ place = "ignore" }': {"place": "ignore", "shape": "refuse", "body": "refuse", "volume": "remark"},
+}
+
+
+@pytest.mark.parametrize("written", IMPLAUSIBLE)
+def test_what_follows_from_an_implausible_finding_is_one_word_or_a_word_for_each_kind(
+    tmp_path: Path, written: str
+) -> None:
+    config = load(tmp_path, f"[pipelines.brain_mr]\non_implausible = {written}")
+    assert config.pipelines["brain_mr"].on_implausible.model_dump() == IMPLAUSIBLE[written]
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ('"refsue"', "on_implausible: 'refsue' is none of refuse, remark, ignore; did you mean 'refuse'?"),
+        ('{ shpe = "refuse" }', "on_implausible.shpe: unknown keyword; did you mean 'shape'?"),
+        (
+            '{ shape = "remrk" }',
+            "on_implausible.shape: 'remrk' is none of refuse, remark, ignore; did you mean 'remark'?",
+        ),
+    ],
+)
+def test_a_wrong_word_for_an_implausible_finding_is_refused_with_the_nearest(
+    tmp_path: Path, written: str, said: str
+) -> None:
+    with pytest.raises(ConfigError) as error:
+        load(tmp_path, f"[pipelines.brain_mr]\non_implausible = {written}")
+    assert f"pipelines.brain_mr.{said}" in str(error.value)
+
+
 def test_a_missing_file_is_said() -> None:
     with pytest.raises(ConfigError, match="cannot be read"):
         load_config(Path("nowhere.toml"))

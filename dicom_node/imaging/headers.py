@@ -26,6 +26,7 @@ from pydicom.tag import BaseTag, Tag
 
 from dicom_node.errors import ObjectError
 from dicom_node.images import Facts, FactValue
+from dicom_node.imaging.age import age_at_study
 from dicom_node.imaging.deflated import refuse_bomb
 from dicom_node.patterns import LONGEST
 
@@ -123,6 +124,8 @@ def values_of(dataset: Dataset) -> Values:
     _add(dataset, found)
     for item in dataset.get("SharedFunctionalGroupsSequence") or ():
         _add_groups(item, found)
+    if "PatientAge" not in found and (age := age_at_study(dataset)):
+        found["PatientAge"] = (age,)
     return found
 
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from types import ModuleType
+from typing import Any
 
 import torch
 from pydantic import ValidationError
 
-from dicom_node.config import Config, PipelineSection
+from dicom_node.anatomy import judge
+from dicom_node.config import Config, Implausible, PipelineSection
 from dicom_node.errors import ConfigError, DicomNodeError, ModelError, RefusalError, WeightsError
 from dicom_node.findings import Findings
 from dicom_node.images import Image, Photograph, Stack
@@ -23,7 +25,7 @@ from dicom_node.weights_store import Weights, read_catalog
 NO_WEIGHTS = "no weights"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class _Loaded:
     model: Model
     weights: dict[str, str]  # entry name -> SHA-256
@@ -68,7 +70,8 @@ class Engine:
         """Read the stack's pixels and run one pipeline on them.
 
         Raises:
-            RefusalError: the pipeline declines the stack, or its geometry is not regular.
+            RefusalError: the pipeline declines the stack, its geometry is not regular, or what was found cannot be
+                the organ that it is called (ImplausibleError).
             WeightsError: the pipeline has no weights, or not the ones that the catalogue states.
             ModelError: the model raised.
         """
@@ -76,10 +79,11 @@ class Engine:
         if reason := pipeline.refuse(stack):
             raise RefusalError(reason)
         self.load(name)  # before the pixels are read: without weights there is no need to
-        return self.apply(name, read_image(pipeline.sample(stack), pipeline.takes, self._limits))
+        image = read_image(pipeline.sample(stack), pipeline.takes, self._limits)
+        return self.judge(name, image, self.apply(name, image))
 
     def apply(self, name: str, image: Image, watch: Watch | None = None) -> Findings:
-        """Run one pipeline on an image, `watch`ed stage by stage; raises as `run` does."""
+        """Run one pipeline on an image, `watch`ed stage by stage, whatever anatomy allows; raises as `run` does."""
         pipeline, loaded = self.pipeline(name), self._model(name)
         try:
             with torch.inference_mode():
@@ -88,9 +92,20 @@ class Engine:
             raise
         except Exception as error:
             raise ModelError(f"{name}: {type(error).__name__}: {error}") from error
-        settings = pipeline.settings.model_dump(mode="json")
+        settings = {**pipeline.settings.model_dump(mode="json"), **self._changed_outcomes(name)}
         frames = tuple(one.number for one in image.stack.frames if one.number) if isinstance(image, Photograph) else ()
         return Findings(pipeline.name, pipeline.version, loaded.weights, settings, found, frames)
+
+    def judge(self, name: str, image: Image, findings: Findings) -> Findings:
+        """Return findings with remarks on what is unusual; raises ImplausibleError where `on_implausible` refuses."""
+        outcomes = self._section(name).on_implausible.model_dump()
+        found = judge(findings.found, image, self.pipeline(name).organs(), outcomes)
+        return dataclasses.replace(findings, found=found)
+
+    def _changed_outcomes(self, name: str) -> dict[str, Any]:
+        """Return `on_implausible` where it is changed: remarks enter objects, whose UIDs follow from the settings."""
+        outcomes = self._section(name).on_implausible
+        return {} if outcomes == Implausible() else {"on_implausible": outcomes.model_dump()}
 
     def weights(self, name: str) -> dict[str, Weights]:
         """Return a section's catalogue entries by role, unread; raises WeightsError when one is missing."""

@@ -15,6 +15,7 @@ SOURCE = Code("260753009", "SCT", "Source")
 SUMMARY = Code("111017", "DCM", "CAD Processing and Findings Summary")
 WITH_FINDINGS = Code("111242", "DCM", "All algorithms succeeded; with findings")  # CID 6047
 WITHOUT_FINDINGS = Code("111241", "DCM", "All algorithms succeeded; without findings")  # CID 6047
+NONE_SUCCEEDED = Code("111245", "DCM", "No algorithms succeeded; without findings")  # CID 6047
 NOT_ATTEMPTED = Code("111225", "DCM", "Not Attempted")  # CID 6042
 
 COMMENT = Code("121106", "DCM", "Comment")

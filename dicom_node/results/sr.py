@@ -46,9 +46,11 @@ def encode_report(request: Request, sources: Sources, references: References) ->
 
 
 def encode_refused(request: Request, reason: str, sources: Sources) -> Dataset:
-    """Encode that nothing was run, and why."""
-    text = reason if reason.lower().startswith("not run") else f"Not run, because {reason}"
-    body = [groups.status_group(request, concepts.NOT_ATTEMPTED, [text], sources)]
+    """Encode that nothing was run, or that what was found is not delivered, and why."""
+    was_run = reason.lower().startswith("not delivered")
+    text = reason if was_run or reason.lower().startswith("not run") else f"Not run, because {reason}"
+    status = concepts.NONE_SUCCEEDED if was_run else concepts.NOT_ATTEMPTED
+    body = [groups.status_group(request, status, [text], sources)]
     return _document(request, sources, body, (), f"refusal {text}")
 
 

@@ -13,7 +13,7 @@ from dicom_node.catalog import Catalog, Delivery, DeliveryState, Result, Run, Ru
 from dicom_node.config import Config
 from dicom_node.content import content_digest
 from dicom_node.errors import DicomNodeError, ModelError
-from dicom_node.findings import Findings, load_findings
+from dicom_node.findings import Findings, Removed, load_findings
 from dicom_node.images import Stack as Content
 from dicom_node.infer.process import Answer
 from dicom_node.results import EncodedFile
@@ -35,6 +35,15 @@ class Models(Protocol):
 def run_id(stack_id: str, pipeline: str) -> str:
     """Return the id of a pipeline's run on a stack: asked for twice, it is one run."""
     return digest(stack_id, pipeline)[:32]
+
+
+def removed_parts(findings: Findings) -> dict[str, Any]:
+    """Return what a run's record says of parts that anatomy does not allow; nothing where none was removed."""
+    removed = [
+        {"of": one.of, "parts": one.parts, "value": round(one.value, 3), "unit": one.unit.value}
+        for one in findings.of(Removed)
+    ]
+    return {"removed": removed} if removed else {}
 
 
 class Running:
@@ -90,6 +99,7 @@ class Running:
                     self._keep_one(session, run, file, peers)
             if findings is not None:
                 run.version, run.weights, run.state = findings.version, dict(findings.weights), RunState.DONE
+                run.record = {**run.record, **removed_parts(findings)}
                 note(session, run.stack_id, f"{run.pipeline}: done")
 
     def _keep_one(self, session: Session, run: Run, file: EncodedFile, peers: Iterable[str]) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from dicom_node.pipeline import Found, RefusalError, Volume
+from dicom_node.pipeline import Found, RefusalError, Volume, with_removed
 from pipelines.published.runner import Floats, Network
 from pipelines.published.stages import ArrayStage, Batch, Output, Raw, Tell, as_trained
 
@@ -36,12 +36,17 @@ def _slices(values: NDArray[np.floating]) -> Floats:
 
 def brain_of(logits: Floats) -> NDArray[np.uint8]:
     """(z, 1, x, y) logits -> (z, y, x): probability at least a half, opened, the largest part, its holes filled."""
-    opened = np.stack([cv2.morphologyEx(one, cv2.MORPH_OPEN, _SQUARE) for one in (logits[:, 0] >= 0).astype(np.uint8)])
+    opened = opened_masks(logits)
     parts, count = ndimage.label(opened)
     if count:
         sizes = np.bincount(parts.ravel())[1:]
         opened = np.isin(parts, 1 + np.flatnonzero(sizes == sizes.max())).astype(np.uint8)
     return np.asarray(ndimage.binary_fill_holes(opened), np.uint8).transpose(0, 2, 1)
+
+
+def opened_masks(logits: Floats) -> NDArray[np.uint8]:
+    """(z, 1, x, y) logits -> (z, x, y): probability at least a half, opened slice by slice."""
+    return np.stack([cv2.morphologyEx(one, cv2.MORPH_OPEN, _SQUARE) for one in (logits[:, 0] >= 0).astype(np.uint8)])
 
 
 class BrainStage(ArrayStage):
@@ -62,7 +67,9 @@ class BrainStage(ArrayStage):
 
     def finish(self, output: Output, image: Volume) -> Found:
         """Cut, clean, and bring the mask back."""
-        return self.tell(as_trained(image).restore(brain_of(np.concatenate(output.outputs))), image)
+        logits, grid = np.concatenate(output.outputs), as_trained(image)
+        found = self.tell(grid.restore(brain_of(logits)), image)
+        return with_removed(found, grid.restore(opened_masks(logits).transpose(0, 2, 1) > 0), image)
 
     def raw(self, batch: Batch, output: Output, image: Volume) -> Raw:  # noqa: ARG002  # as every stage's
         """Return volumes (x, y, z), as published: `pre` (1, 1, x, y, z), logits `out`, and the mask."""

@@ -33,6 +33,25 @@ def test_facts_never_contain_the_patients_identity() -> None:
     assert "061Y" in said
 
 
+@pytest.mark.parametrize(
+    ("born", "age"),
+    [
+        ("20260701", ("009D",)),
+        ("20250711", ("011M",)),
+        ("20250710", ("012M",)),
+        ("19800711", ("045Y",)),
+        ("20260801", ()),
+        ("19800231", ()),
+        ("", ()),
+    ],
+)
+def test_an_age_that_is_not_stated_follows_from_the_dates(born: str, age: tuple[str, ...]) -> None:
+    facts = facts_of(ct(PatientBirthDate=born, StudyDate="20260710"))
+    assert facts.get("PatientAge", ()) == age
+    assert "PatientBirthDate" not in facts
+    assert facts_of(ct(PatientBirthDate=born, StudyDate="20260710", PatientAge="099Y"))["PatientAge"] == ("099Y",)
+
+
 def test_no_attribute_of_a_patient_a_person_or_an_order_is_a_fact() -> None:
     dataset = Dataset()
     for tag, (vr, _, _, _, keyword) in DicomDictionary.items():

@@ -6,7 +6,7 @@ import pytest
 
 from dicom_node.config import Config, load_config
 from dicom_node.errors import ModelError
-from dicom_node.findings import Segmentation, load_findings
+from dicom_node.findings import Remark, Segmentation, load_findings
 from dicom_node.images import Stack
 from dicom_node.imaging import split
 from dicom_node.infer.process import ModelProcess
@@ -85,6 +85,34 @@ def test_one_that_takes_too_long_is_ended(start: Start, stack: Stack, tmp_path: 
     models = start("seconds = 60\ntimeout_s = 0.5")
     with pytest.raises(ModelError, match=r"no answer within 0\.5 s"):
         models.run("one", stack, tmp_path / "findings.npz")
+
+
+def with_organ(folder: Path, setting: str) -> Config:
+    return configured(folder, f'[pipelines.one]\nuse = "tests.support.organ_site:SmallOrgan"\n{setting}\n')
+
+
+def test_what_a_sites_own_pipeline_says_no_organ_can_be_is_not_delivered(tmp_path: Path, stack: Stack) -> None:
+    models = ModelProcess(with_organ(tmp_path, ""))
+    try:
+        refused = models.run("one", stack, tmp_path / "findings.npz").refused
+    finally:
+        models.close()
+    assert refused == "not delivered, because the middle found takes 6% of the picture; at most 1% is possible"
+    assert not (tmp_path / "findings.npz").exists()
+
+
+@pytest.mark.parametrize(("outcome", "remarks"), [("remark", 1), ("ignore", 0)])
+def test_a_site_may_have_it_delivered_and_the_result_has_uids_of_its_own(
+    tmp_path: Path, stack: Stack, outcome: str, remarks: int
+) -> None:
+    models = ModelProcess(with_organ(tmp_path, f'on_implausible = "{outcome}"'))
+    try:
+        models.run("one", stack, tmp_path / "findings.npz")
+    finally:
+        models.close()
+    findings = load_findings(tmp_path / "findings.npz")
+    assert len(findings.of(Remark)) == remarks
+    assert findings.settings["on_implausible"]["shape"] == outcome
 
 
 SECTIONS: Final = {  # a section -> what is wrong with it

@@ -119,6 +119,15 @@ def test_a_refusal_is_said_in_a_report(ct: Stack, tmp_path: Path) -> None:
     assert "Not Attempted" in str(report)
 
 
+def test_what_was_found_but_is_no_organ_is_reported_as_such_and_not_as_not_run(ct: Stack, tmp_path: Path) -> None:
+    why = "not delivered, because the brain found is 210 mm high; 40 to 185 mm are possible"
+    report = only([encode_refusal(request(ct), why, tmp_path / "out")], "SR")
+    status = report.ContentSequence[-1].ContentSequence[0].ContentSequence
+    assert why in [item.TextValue for item in status if "TextValue" in item]
+    assert "No algorithms succeeded; without findings" in str(report)
+    assert "Not Attempted" not in str(report)
+
+
 def test_a_rerun_names_the_report_that_it_replaces(ct: Stack, tmp_path: Path) -> None:
     (before,) = encode(request(ct, builders.contrast()), tmp_path / "out")
     again = request(ct, builders.contrast(), run_number=1, replaces=before.reference)

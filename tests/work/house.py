@@ -56,6 +56,7 @@ class Models:
     def __init__(self) -> None:
         self.contrast: Answer | str = "enhanced"
         self.declined: Mapping[str, str] = {}
+        self.refused: Mapping[str, str] = {}  # once the pixels have been looked at
         self.broken: set[str] = set()
         self.found: Mapping[str, tuple[Finding, ...]] = {}
         self.ran: list[str] = []
@@ -69,6 +70,8 @@ class Models:
             raise ModelError(f"{pipeline}: the model process was ended by SIGSEGV")
         if pipeline == "contrast" and isinstance(self.contrast, Answer):
             return self.contrast
+        if pipeline in self.refused:
+            return Answer(title=pipeline, refused=self.refused[pipeline])
         found = self.found.get(pipeline) or (self._contrast() if pipeline == "contrast" else _mark(stack),)
         save_findings(Findings(pipeline, "1", {"w": "ab"}, {}, found), out)
         return Answer(title=pipeline)

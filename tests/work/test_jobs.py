@@ -1,15 +1,17 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from pydicom import FileDataset
 
 from dicom_node.catalog import Delivery, OpenAssociation, Result, Run, Series, StackState
 from dicom_node.demo.pacs import SmallPacs
+from dicom_node.findings import Code, Removed, Segment, Segmentation
 from dicom_node.infer.process import Answer
-from dicom_node.status import retry_deliveries, send_round_again
+from dicom_node.status import history, retry_deliveries, send_round_again
 from tests.support.dicom import ct_slice, radiograph, series
-from tests.work.house import House
+from tests.work.house import CODE, ORGAN, House
 
 CONFIG = """
 [storage]
@@ -136,6 +138,28 @@ def test_a_refusal_is_reported_where_the_route_wants_it(house: House, pacs: Smal
     assert stack.state == StackState.DELIVERED
     assert "lateral view" in stack.reason
     assert len(pacs.instances("SR")) == 1
+
+
+def test_what_is_no_organ_ends_the_stack_with_the_reason_and_is_reported(house: House, pacs: SmallPacs) -> None:
+    why = "not delivered, because the lung found is too ragged"
+    house.models.refused = {"lung": why}
+    house.put(radiograph("1.2.1", "1.2.1.1"))
+    (stack,) = house.settle()
+    assert (stack.state, stack.reason) == (StackState.REFUSED, f"lung: {why}")
+    assert f"lung: refused: {why}" in [text for _, text in history(house.catalog, stack.id[:8])[1]]
+    assert not pacs.instances()
+
+
+def test_parts_that_were_removed_stand_in_the_runs_record_with_their_size(house: House) -> None:
+    organ = Segment(1, "liver", ORGAN, CODE, (80, 160, 240))
+    labels = np.zeros((1, 32, 32), np.uint8)
+    labels[0, :20, :20] = 1
+    left_out = Removed("liver", 2, 12.5, Code("mL", "UCUM", "milliliter"))
+    house.models.found = {"lung": (Segmentation(labels, (organ,)), left_out)}
+    house.put(radiograph("1.2.1", "1.2.1.1"))
+    house.settle()
+    (run,) = house.rows(Run)
+    assert run.record["removed"] == [{"of": "liver", "parts": 2, "value": 12.5, "unit": "mL"}]
 
 
 def test_an_object_that_cannot_be_read_refuses_its_series_by_name(house: House) -> None:

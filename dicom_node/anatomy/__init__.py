@@ -1,0 +1,8 @@
+"""Whether what a network marked can be the organ that it is called: measures, bounds from the literature, a verdict."""
+
+from dicom_node.anatomy.age import age_years
+from dicom_node.anatomy.organ import Bound, Measure, Organ
+from dicom_node.anatomy.removed import with_removed
+from dicom_node.anatomy.verdict import judge
+
+__all__ = ["Bound", "Measure", "Organ", "age_years", "judge", "with_removed"]
