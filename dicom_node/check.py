@@ -5,21 +5,24 @@ from __future__ import annotations
 import os
 import shutil
 import socket
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeAlias
 
-from rich.markup import escape
-from rich.table import Table
+from rich.text import Text
 
 from dicom_node.catalog import Catalog
 from dicom_node.config import Config
 from dicom_node.deliver import ask
 from dicom_node.errors import DicomNodeError
 from dicom_node.infer.process import ModelProcess
+from dicom_node.routing import impossible_conditions
 
 _GB = 1e9
-_STYLES = {"ok": "green", "off": "yellow", "wrong": "red"}
+_STYLES: dict[str, str] = {"ok": "green", "off": "yellow", "wrong": "red"}
+
+
+State: TypeAlias = Literal["ok", "off", "wrong"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +30,7 @@ class Proof:
     """One thing that was tried."""
 
     what: str
-    state: Literal["ok", "off", "wrong"]  # off: it works, but a part of it will not run
+    state: State  # off: it works, but a part of it will not run
     seen: str
     advice: str = ""
 
@@ -38,18 +41,17 @@ def check(config: Config) -> list[Proof]:
         *_storage(config),
         _tried("catalog", lambda: _catalog(config), "look at [database] catalog, or at who else holds the file"),
         _listening(config),
-        *_pipelines(config),
+        *_tls(config),
+        *_routes(config),
+        *_models(config),
         *_peers(config),
     ]
 
 
-def render_check(proofs: Iterable[Proof]) -> Table:
-    """Return the table for a terminal."""
-    table = Table("what", "", "seen", "what to do about it")
-    for proof in proofs:
-        style = _STYLES[proof.state]
-        table.add_row(proof.what, f"[{style}]{proof.state}[/{style}]", escape(proof.seen), escape(proof.advice))
-    return table
+def render_proof(proof: Proof) -> Text:
+    """Return a proof for a terminal: what and how it stands, and below it what to do."""
+    line = Text.assemble((f"{proof.state:5}", _STYLES[proof.state]), " ", (proof.what, "bold"), f": {proof.seen}")
+    return Text.assemble(line, f"\n      -> {proof.advice}") if proof.advice else line
 
 
 def _tried(what: str, attempt: Callable[[], str], advice: str) -> Proof:
@@ -100,27 +102,86 @@ def _listening(config: Config) -> Proof:
     return Proof(what, "ok", f"{where} is free")
 
 
-def _pipelines(config: Config) -> Iterator[Proof]:
+def _models(config: Config) -> Iterator[Proof]:
     models = ModelProcess(config)
     try:
-        for name, problem in models.check().items():
-            if not problem:
-                yield Proof(f"pipeline {name}", "ok", "weights are the catalogue's, and load")
-            elif problem.startswith("no weights"):
-                yield Proof(f"pipeline {name}", "off", f"not run: {problem}", "see `dicom-node weights list`")
-            else:
-                yield Proof(f"pipeline {name}", "wrong", problem, f"mend [pipelines.{name}] or restore the file")
+        pipelines = [_pipeline(name, models.check(name)) for name in config.pipelines]
+        yield from pipelines
+        yield from _gates(config, models)
     finally:
         models.close()
+    can_run = {name for name, proof in zip(config.pipelines, pipelines, strict=True) if proof.state == "ok"}
+    asked = {name for route in config.routes for name in route.run} | {gate.pipeline for gate in config.gates.values()}
+    if not config.routes:
+        yield Proof("routes", "wrong", "there are none: nothing would ever run", "add [[routes]]")
+    elif not can_run & asked:
+        yield Proof(
+            "routes", "wrong", "none of their pipelines loads: nothing would ever run", "see the pipelines above"
+        )
+
+
+def _pipeline(name: str, problem: str) -> Proof:
+    if not problem:
+        return Proof(f"pipeline {name}", "ok", "weights are the catalogue's, and load")
+    if problem.startswith("no weights"):
+        return Proof(f"pipeline {name}", "off", f"not run: {problem}", "see `dicom-node weights list`")
+    return Proof(f"pipeline {name}", "wrong", problem, f"mend [pipelines.{name}], its code or the file")
+
+
+def _gates(config: Config, models: ModelProcess) -> Iterator[Proof]:
+    if not config.gates:
+        return
+    try:
+        answers = models.answers()
+    except DicomNodeError as error:
+        yield Proof("gates", "wrong", str(error), "name a pipeline that answers the gate's question")
+        return
+    for name, words in answers.items():
+        yield Proof(f"gate {name}", "ok", f"answers {', '.join([*words, 'uncertain'])}")
+    for sentence in impossible_conditions(config, answers):
+        yield Proof("routes", "wrong", sentence, "as it stands, the condition never holds")
+
+
+def _routes(config: Config) -> Iterator[Proof]:
+    """Find what is allowed and yet seldom meant."""
+    for route in config.routes:
+        if not route.send_to:
+            yield Proof(f"route {route.name!r}", "off", "has no send_to: results stay here", 'add send_to = ["PEER"]')
+    for name in config.unused_conditions:
+        yield Proof(f"conditions.{name}", "off", "no `when` includes it", f'write use = "{name}", or remove it')
+    if not config.node.accepted_callers:
+        yield Proof("callers", "wrong", "accepted_callers = []: nobody may send", 'name AE titles, or "*" for anybody')
+
+
+def _tls(config: Config) -> Iterator[Proof]:
+    sections = {"node": config.node.tls, **{f"peers.{name}": peer.tls for name, peer in config.peers.items()}}
+    for where, tls in sections.items():
+        if tls is not None:
+            problem = tls.problem(config.folder)
+            advice = "give PEM files that this user may read" if problem else ""
+            yield Proof(f"{where}.tls", "wrong" if problem else "ok", problem or "certificate files are good", advice)
 
 
 def _peers(config: Config) -> Iterator[Proof]:
     for name, peer in config.peers.items():
-        what = f"peer {name}"
         try:
             ask(config, peer)
         except DicomNodeError as error:
-            advice = f"at the peer, enter {config.node.ae_title} with this machine's address; here, [peers.{name}]"
-            yield Proof(what, "wrong" if peer.required else "off", str(error), advice)
+            state: State = "wrong" if peer.required else "off"
+            yield Proof(f"peer {name}", state, str(error), _advice(config, name, error))
         else:
-            yield Proof(what, "ok", f"{peer.where} answers")
+            yield Proof(f"peer {name}", "ok", f"{peer.where} answers")
+
+
+def _advice(config: Config, name: str, error: DicomNodeError) -> str:
+    peer = config.peers[name]
+    if peer.url:
+        return f"correct [peers.{name}] url, or ask who runs the DICOMweb service"
+    advice = {
+        "host": f"correct [peers.{name}] host, or this machine's DNS, route and firewall",
+        "port": f"start the peer, or correct [peers.{name}] port",
+        "web": f'correct [peers.{name}] port; for DICOMweb, write url = "http://{peer.host}:{peer.port}/..." instead',
+        "certificates": f"correct [peers.{name}.tls]; the peer must trust our certificate, and we its authority",
+    }
+    at_the_peer = f"at the peer, enter {config.node.ae_title} with this machine's address; here, [peers.{name}]"
+    return advice.get(getattr(error, "cause", ""), at_the_peer)

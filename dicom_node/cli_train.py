@@ -9,19 +9,16 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from dicom_node.config import load_config
+from dicom_node.cli_shared import HERE, AsJson, ConfigPath, print_json, require_known, say
+from dicom_node.cli_shared import out as console
+from dicom_node.config import Config, load_config
 from dicom_node.datasets import read_dataset
 from dicom_node.errors import ConfigError
 
-_out = Console()
-
-ConfigPath = Annotated[Path, typer.Option("--config", "-c", help="The configuration file.")]
 DataPath = Annotated[Path, typer.Option(help="The folder of labelled images; docs/data-layouts.md.")]
 Pipeline = Annotated[str, typer.Argument(help="A pipeline, e.g. lung_cxr.")]
-_HERE = Path("config.toml")
 
 
 def evaluate(
@@ -31,35 +28,57 @@ def evaluate(
     out: Annotated[Path | None, typer.Option(help="Where metrics.json and the worst cases' pictures go.")] = None,
     part: Annotated[str, typer.Option(help="Only this part, where index.csv says train, validation or test.")] = "",
     device: Annotated[str, typer.Option(help="torch's name of the device.")] = "cpu",
-    config: ConfigPath = _HERE,
+    config: ConfigPath = HERE,
+    *,
+    as_json: AsJson = False,
 ) -> None:
     """Measure a model on labelled images, with 95 % intervals over patients."""
     evaluating = _frameworks("dicom_node.evaluate")
+    settings = load_config(config)
+    _require_pipeline(settings, pipeline)
+    _require_folder(data)
     dataset = read_dataset(data).only(part) if part else read_dataset(data)
-    subject = evaluating.open_subject(load_config(config), pipeline, weights, device)
-    _say_patients(dataset.patients_known)
-    with progress() as bars:
+    subject = evaluating.open_subject(settings, pipeline, weights, device)
+    if not as_json:
+        _say_patients(dataset.patients_known)
+    with progress(is_shown=not as_json) as bars:
         task = bars.add_task(pipeline, total=len(dataset.cases))
         pictures = out / "worst" if out else None
         report = evaluating.evaluate(subject, dataset.kind, dataset.cases, pictures, lambda: bars.advance(task))
-    _out.print(evaluating.render_report(report))
+    written = evaluating.write_report(report, out) if out else None
+    if as_json:
+        print_json("evaluate", {"report": report.to_json(), "file": written})
+        return
+    console.print(evaluating.render_report(report))
     for name, reason in report.refused.items():
-        _out.print(f"refused: {name}: {reason}", soft_wrap=True)
-    if out:
-        _out.print(str(evaluating.write_report(report, out)), soft_wrap=True, highlight=False)
+        say(f"refused: {name}: {reason}")
+    if written:
+        say(str(written))
+
+
+def _require_folder(data: Path) -> None:
+    if not data.is_dir():
+        raise ConfigError(f"{data}: there is no such folder")
+
+
+def _require_pipeline(settings: Config, name: str) -> None:
+    library = _frameworks("dicom_node.library")
+    require_known(name, {*settings.pipelines, *library.pipeline_names()}, "pipeline", "[pipelines.NAME]")
 
 
 @contextmanager
-def progress() -> Iterator[Progress]:
+def progress(*, is_shown: bool = True) -> Iterator[Progress]:
     """Show bars with the time that is left."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(), console=_out) as bars:
+    with Progress(
+        *columns, TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(), console=console, disable=not is_shown
+    ) as bars:
         yield bars
 
 
 def _say_patients(known: bool) -> None:
     if not known:
-        _out.print("Some images have no patient column and no PatientID: each counts as a patient of its own.")
+        say("Some images have no patient column and no PatientID: each counts as a patient of its own.")
 
 
 def train(
@@ -80,13 +99,19 @@ def train(
     device: Annotated[str, typer.Option(help="torch's name of the device.")] = "cpu",
     licence: Annotated[str, typer.Option(help="Of the new weights, for their card.")] = "",
     source: Annotated[str, typer.Option(help="What they were trained on, for their card.")] = "",
-    config: ConfigPath = _HERE,
+    config: ConfigPath = HERE,
+    *,
+    as_json: AsJson = False,
 ) -> None:
     """Train a model on labelled images, measure it on patients kept back, and add it to the catalogue.
 
     After a kill the same command goes on where it was.
     """
     training: Any = _frameworks("pipelines.training.run")
+    settings = load_config(config)
+    _require_pipeline(settings, pipeline)
+    _require_folder(data)
+    _frameworks("dicom_node.infer.devices").require_device("--device", device)
     name = name or f"{pipeline}_trained"
     given = {"licence": licence, "source": source}
     options = training.Options(
@@ -105,11 +130,15 @@ def train(
         device=device,
         **{key: value for key, value in given.items() if value},
     )
-    with progress() as bars:
-        entry, report = training.train(load_config(config), options, _told(training, bars))
-    _out.print(_frameworks("dicom_node.evaluate").render_report(report))
-    _out.print(f"{entry.name}: {entry.path}; its card: {options.out / 'card.md'}", soft_wrap=True, highlight=False)
-    _out.print(f'Use it: [pipelines.{pipeline}] weights = "{entry.name}"', soft_wrap=True, markup=False)
+    with progress(is_shown=not as_json) as bars:
+        entry, report = training.train(settings, options, _told(training, bars))
+    card = options.out / "card.md"
+    if as_json:
+        print_json("train", {"entry": entry.name, "path": entry.path, "card": card, "report": report.to_json()})
+        return
+    console.print(_frameworks("dicom_node.evaluate").render_report(report))
+    say(f"{entry.name}: {entry.path}; its card: {card}")
+    console.print(f'Use it: [pipelines.{pipeline}] weights = "{entry.name}"', soft_wrap=True, markup=False)
 
 
 def _told(training: Any, bars: Progress) -> Any:
@@ -124,7 +153,8 @@ def _told(training: Any, bars: Progress) -> Any:
         bars.update(steps, advance=1, description=f"epoch {epoch + 1}, loss {loss:.4f}")
 
     def scored(metric: str, score: float) -> None:
-        bars.console.print(f"{metric} on the validation part: {score:.4f}")
+        if not bars.disable:
+            bars.console.print(f"{metric} on the validation part: {score:.4f}")
 
     def read(total: int) -> None:
         bars.update(reading, total=total)

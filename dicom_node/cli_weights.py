@@ -9,20 +9,17 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 from numpy.typing import NDArray
-from rich.console import Console
 
 from dicom_node import cards
+from dicom_node.cli_shared import HERE, AsJson, ConfigPath, out, print_json, say
 from dicom_node.config import Config, load_config
+from dicom_node.config_words import did_you_mean
 from dicom_node.errors import WeightsError
 from dicom_node.infer.tensorflow_process import TensorFlowProcess
 from dicom_node.weights_import import is_model, keep_model
 from dicom_node.weights_store import Weights, read_catalog
 
 app = typer.Typer(no_args_is_help=True, help="The weight files that pipelines run with.")
-_out = Console()
-
-ConfigPath = Annotated[Path, typer.Option("--config", "-c", help="The configuration file.")]
-_HERE = Path("config.toml")
 
 
 @app.command("list")
@@ -30,16 +27,21 @@ def list_entries(
     name: Annotated[str, typer.Argument(help="An entry whose whole card is wanted.")] = "",
     *,
     card: Annotated[bool, typer.Option("--card", help="Every entry's whole card.")] = False,
-    config: ConfigPath = _HERE,
+    config: ConfigPath = HERE,
+    as_json: AsJson = False,
 ) -> None:
     """Show the weights catalogue, or the card of an entry: use, limits, quality, licence."""
     known = read_catalog(load_config(config).weights_folder)
+    if as_json:
+        entries = [_known(known, name)] if name else known.values()
+        print_json("weights list", {"entries": [_plain(entry) for entry in entries]})
+        return
     if card or name:
         for entry in [_known(known, name)] if name else known.values():
-            _out.print(cards.card_table(entry))
+            out.print(cards.card_table(entry))
     else:
-        _out.print(cards.entries_table(list(known.values())))
-    _out.print(cards.NOTICE)
+        out.print(cards.entries_table(list(known.values())))
+    out.print(cards.NOTICE)
 
 
 @app.command("import")
@@ -52,7 +54,8 @@ def import_file(
     recipe: Annotated[str, typer.Option(help="Whose tensors these are; may be left out where only one fits.")] = "",
     *,
     as_it_is: Annotated[bool, typer.Option(help="Keep a Keras .h5 for TensorFlow to run, unconverted.")] = False,
-    config: ConfigPath = _HERE,
+    config: ConfigPath = HERE,
+    as_json: AsJson = False,
 ) -> None:
     """Check every tensor of a published checkpoint, or a whole model, and add it to the catalogue."""
     folder = load_config(config).weights_folder
@@ -62,7 +65,10 @@ def import_file(
         importing = _frameworks("importing")
         add = importing.keep_published if as_it_is else importing.import_published
         entry = add(file, name, folder, recipe or None)
-    _out.print(f"{entry.name}: {entry.path}, recipe {entry.recipe}, SHA-256 {entry.sha256}", soft_wrap=True)
+    if as_json:
+        print_json("weights import", {"entry": _plain(entry)})
+    else:
+        say(f"{entry.name}: {entry.path}, recipe {entry.recipe}, SHA-256 {entry.sha256}")
 
 
 @app.command()
@@ -70,20 +76,44 @@ def probe(
     name: Annotated[str, typer.Argument(help="An entry of the catalogue, of a published recipe.")],
     batch: Annotated[Path, typer.Option("--input", help="An .npy array in the published layout.")],
     output: Annotated[Path, typer.Option(help="The .npz that every output of the network is written to.")],
-    config: ConfigPath = _HERE,
+    config: ConfigPath = HERE,
+    *,
+    as_json: AsJson = False,
 ) -> None:
     """Run an entry's bare network on an array: proves that an import is right."""
     settings = load_config(config)
     entry = _known(read_catalog(settings.weights_folder), name)
-    found = _probed(settings, entry, np.load(batch, allow_pickle=False))
+    found = _probed(settings, entry, _array(batch))
     np.savez(output, **found)  # type: ignore[arg-type]  # NumPy types the names that are options, not arrays
+    if as_json:
+        shown = {name: _range(array) for name, array in found.items()}
+        print_json("weights probe", {"file": output, "outputs": shown})
+        return
     for key, array in found.items():
-        _out.print(f"{key}: {array.shape}, {array.min():.6g} to {array.max():.6g}")
+        say(f"{key}: {array.shape}, {array.min():.6g} to {array.max():.6g}")
+
+
+def _range(array: NDArray[Any]) -> dict[str, Any]:
+    return {"shape": array.shape, "min": float(array.min()), "max": float(array.max())}
+
+
+def _array(path: Path) -> NDArray[Any]:
+    try:
+        found: NDArray[Any] = np.load(path, allow_pickle=False)
+    except (ValueError, EOFError) as error:
+        raise WeightsError(f"{path}: is no .npy array") from error
+    return found
+
+
+def _plain(entry: Weights) -> dict[str, Any]:
+    stated = {"name": entry.name, "path": entry.path, "sha256": entry.sha256, "recipe": entry.recipe}
+    return {**stated, "framework": entry.framework, "card": dict(entry.card)}
 
 
 def _known(entries: dict[str, Weights], name: str) -> Weights:
     if name not in entries:
-        raise WeightsError(f"no entry {name!r} in the catalogue; there are {', '.join(sorted(entries))}")
+        there = did_you_mean(name, entries) or f"; there are {', '.join(sorted(entries)) or 'none'}"
+        raise WeightsError(f"no entry {name!r} in the catalogue{there}")
     return entries[name]
 
 

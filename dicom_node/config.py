@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
-import functools
 import os
+import re
+import ssl
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import time
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any, Literal, Self, TypeAlias, get_args
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -27,8 +28,11 @@ from pydantic import (
 )
 from pydicom.datadict import keyword_dict
 
+from dicom_node.config_groups import include_groups, unused_groups
+from dicom_node.config_words import did_you_mean, validation_sentences
 from dicom_node.errors import ConfigError
 from dicom_node.patterns import HeaderPattern
+from dicom_node.uids import is_uid
 
 COMPUTED_FACTS = ("kind", "slices", "spacing_mm", "extent_mm", "plane", "caller", "ours", "copy_of")
 """Facts that the node works out itself, next to the DICOM keywords."""
@@ -39,12 +43,49 @@ Compression: TypeAlias = Literal["none", "RLE", "JPEG-LS", "JPEG 2000"]
 Outcome: TypeAlias = Literal["refuse", "remark", "ignore"]
 """Of a finding that cannot be the organ that it is called: not delivered, delivered with a remark, delivered."""
 Scalar: TypeAlias = str | float | bool
-AETitle: TypeAlias = Annotated[str, Field(min_length=1, max_length=16)]
-"""At most 16 characters (PS3.5 6.2, AE)."""
+
+
+def _check_ae_title(title: str) -> str:
+    r"""Refuse what is no AE title: 1 to 16 ASCII characters, not only blanks, no backslash or control (PS3.5 6.2)."""
+    if not title.strip():
+        raise ValueError("an AE title is not empty and not blanks only (PS3.5 6.2)")
+    if len(title) > _AE_TITLE_AT_MOST:
+        raise ValueError(
+            f"an AE title has at most {_AE_TITLE_AT_MOST} characters (PS3.5 6.2); {title!r} has {len(title)}"
+        )
+    if wrong := [sign for sign in title if sign == "\\" or not " " <= sign <= "~"]:
+        raise ValueError(f"an AE title is ASCII without a backslash (PS3.5 6.2); {title!r} has {wrong[0]!r}")
+    return title
+
+
+def _check_uid(uid: str) -> str:
+    if not is_uid(uid):
+        raise ValueError(f"{uid!r} is no UID: digits and dots, at most 64 characters (PS3.5 9.1)")
+    return uid
+
+
+def _check_database(url: str) -> str:
+    scheme, separator, _ = url.partition("://")
+    if not url or (separator and scheme in _DATABASES):
+        return url
+    if scheme in ("postgres", "postgresql"):
+        raise ValueError(f"{scheme}:// is written postgresql+psycopg:// here, the rest stays as it is")
+    raise ValueError(f"begins with {' or '.join(f'{known}://' for known in _DATABASES)}")
+
+
+def _reason(error: OSError) -> str:
+    return str(getattr(error, "reason", None) or error.strerror or "no PEM").replace("_", " ").lower()
+
+
+_AE_TITLE_AT_MOST = 16
+_DATABASES = ("sqlite", "postgresql+psycopg")
+AETitle: TypeAlias = Annotated[str, AfterValidator(_check_ae_title)]
+UIDText: TypeAlias = Annotated[str, AfterValidator(_check_uid)]
+DatabaseURL: TypeAlias = Annotated[str, AfterValidator(_check_database)]
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, allow_inf_nan=False)
 
 
 class TLS(_Section):
@@ -54,6 +95,21 @@ class TLS(_Section):
     key: Path
     ca: Path
 
+    def problem(self, folder: Path) -> str:
+        """Return which of the files is missing or no PEM, "" where a TLS context can be made of them."""
+        for name, path in (("certificate", self.certificate), ("key", self.key), ("ca", self.ca)):
+            if not (folder / path).is_file():
+                return f"{name}: there is no file {folder / path}"
+        try:
+            ssl.create_default_context(cafile=folder / self.ca)
+        except (ssl.SSLError, OSError) as error:
+            return f"ca: {folder / self.ca} cannot be used: {_reason(error)}"
+        try:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(folder / self.certificate, folder / self.key)
+        except (ssl.SSLError, OSError) as error:
+            return f"certificate and key: {folder / self.certificate} and {folder / self.key}: {_reason(error)}"
+        return ""
+
 
 class Node(_Section):
     """Who we are on the network, and who may call."""
@@ -61,7 +117,7 @@ class Node(_Section):
     ae_title: AETitle = "DICOMNODE"
     host: str = "127.0.0.1"  # the address listened on; "0.0.0.0" lets other machines in
     port: int = Field(11112, ge=0, le=65535)
-    accepted_callers: tuple[str, ...] = ("*",)  # calling AE titles; "*" is anybody
+    accepted_callers: tuple[AETitle, ...] = ("*",)  # calling AE titles; "*" is anybody
     receivers: int = Field(0, ge=0)  # processes that take connections in turn; 0 is two for every processor, at most 8
     max_associations: int = Field(120, ge=1)  # at the same time, over all receivers
     max_associations_per_caller: int = Field(40, ge=1)  # of one calling AE title, unless it is among the [callers]
@@ -70,7 +126,7 @@ class Node(_Section):
     min_kbit: float = Field(8.0, ge=0)  # per second, over `silence_s` in the middle of a message; less is aborted
     idle_s: float = Field(4 * 3600.0, gt=0)  # between two messages; a modality may hold one association for an exam
     restart_max_s: float = Field(30.0, gt=0)  # the longest pause before a part that keeps dying is started again
-    extra_sop_classes: tuple[str, ...] = ()  # storage SOP Class UIDs beyond the standard's
+    extra_sop_classes: tuple[UIDText, ...] = ()  # storage SOP Class UIDs beyond the standard's
     timezone: str = "UTC"  # of the dates and times in results, e.g. "Asia/Seoul"
     tls: TLS | None = None
 
@@ -82,7 +138,11 @@ class Node(_Section):
     @field_validator("timezone")
     @classmethod
     def _known_zone(cls, name: str) -> str:
-        ZoneInfo(name)
+        try:
+            ZoneInfo(name)
+        except (KeyError, ValueError, OSError) as error:  # a folder of zones is an OSError
+            near = did_you_mean(name, available_timezones()) or "; abbreviations stand for several"
+            raise ValueError(f'{name!r} is no IANA time zone such as "Europe/Berlin"{near}') from error
         return name
 
 
@@ -136,8 +196,8 @@ class Storage(_Section):
 class Database(_Section):
     """SQLAlchemy URLs; empty means SQLite files in the storage folder."""
 
-    catalog: str = ""
-    work: str = ""
+    catalog: DatabaseURL = ""
+    work: DatabaseURL = ""
 
 
 class Encoding(_Section):
@@ -165,7 +225,7 @@ class Peer(Encoding):
     ae_title: AETitle = "DICOMWEB"
     host: str = ""
     port: int = Field(0, ge=0, le=65535)
-    url: str = Field("", pattern="^(https?://.*)?$")  # of the DICOMweb service, before /studies
+    url: str = ""  # of the DICOMweb service, before /studies
     token_file: Path | None = None  # a bearer token for `url`, read anew for each request
     tls: TLS | None = None
     required: bool = True  # a stack is delivered once every required peer has its results
@@ -181,6 +241,13 @@ class Peer(Encoding):
     give_up_after_h: float = Field(72.0, gt=0)
     reject_replaced: Literal["", "quality", "safety"] = ""  # an IOCM note hides what a re-run replaced, for this reason
 
+    @field_validator("url")
+    @classmethod
+    def _http(cls, url: str) -> str:
+        if url and not re.match("https?://.", url):
+            raise ValueError(f"a DICOMweb address begins with http:// or https://; {url!r} came")
+        return url
+
     @property
     def where(self) -> str:
         """How the peer is called, for people."""
@@ -191,7 +258,7 @@ class Peer(Encoding):
         named = {"ae_title", "host", "port"} & self.model_fields_set
         if self.url and named:
             raise ValueError("a peer has either a url, or ae_title, host and port")
-        if not self.url and (len(named) < 3 or not self.port):
+        if not self.url and (len(named) < 3 or not self.port or not self.host.strip()):
             raise ValueError("a peer needs ae_title, host and port, or a url")
         if self.url and self.commitment == "required":
             raise ValueError('DICOMweb has no storage commitment: take "c-find", which asks by QIDO-RS, or "none"')
@@ -283,7 +350,7 @@ def _as_implausible(value: object) -> object:
         return value
     if value not in get_args(Outcome):
         words = ", ".join(get_args(Outcome))
-        raise ValueError(f"{value!r} is none of {words}{_did_you_mean(value, get_args(Outcome))}")
+        raise ValueError(f"{value!r} is none of {words}{did_you_mean(value, get_args(Outcome))}")
     return dict.fromkeys(Implausible.model_fields, value)
 
 
@@ -325,10 +392,14 @@ class Workers(_Section):
 
 
 class Log(_Section):
-    """Log lines go to standard error; they hold UIDs, never a patient's name or number."""
+    """Log lines hold UIDs, AE titles, addresses and this file's words, never a text of an image's header."""
 
     level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     peer_comments: bool = False  # whether a peer's own words beside a status are logged, the patient's values masked
+    format: Literal["text", "json"] = "text"  # json: one object per line
+    file: Path | None = None  # beside standard error; all processes of the node write to this one file
+    file_mb: float = Field(10.0, gt=0)  # above this the file is put aside as FILE.1, FILE.1 as FILE.2, ...
+    file_count: int = Field(5, ge=1)  # of files that were put aside and are kept
 
 
 class _Document(_Section):
@@ -350,6 +421,7 @@ class Config(_Document):
     """The whole file; `folder` is where it lies, and relative paths start there."""
 
     folder: Path
+    unused_conditions: tuple[str, ...] = ()  # groups of [conditions] that no `when` includes
 
     @cached_property
     def storage_folder(self) -> Path:
@@ -377,11 +449,12 @@ class Config(_Document):
         for name in names:
             if names.count(name) > 1:
                 raise ValueError(f"two routes are called {name!r}")
+        facts = [*COMPUTED_FACTS, *self.gates, *keyword_dict]
         for where, use in self._uses():
             _known(use.peers, self.peers, f"{where} sends to", "peer")
             _known(use.pipelines, self.pipelines, f"{where} runs", "pipeline")
             _known(
-                use.facts, [*COMPUTED_FACTS, *self.gates, *keyword_dict], f"{where} asks for", "DICOM keyword or fact"
+                use.facts, facts, f"{where} asks for", "DICOM keyword or fact", "; a fact of the pixels needs a gate"
             )
         return self
 
@@ -402,6 +475,8 @@ class Config(_Document):
         for route in self.routes:
             peers = (*route.send_to, *filter(None, [route.prior_from]))
             yield f"route {route.name!r}", _Use(peers, route.run, _facts((*route.when, route.prefer)))
+        for name, group in self.conditions.items():
+            yield f"conditions.{name}", _Use((), (), group)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -418,73 +493,54 @@ def load_config(path: Path) -> Config:
         ConfigError: naming the place in the file, what came, and the nearest known word.
     """
     try:
-        values = tomllib.loads(path.read_text())
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: not UTF-8 text (byte {error.start})") from error
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path}: not TOML: {error}") from error
+    if ours := {"folder", "unused_conditions"}.intersection(values):
+        raise ConfigError(f"{path}: {min(ours)}: unknown keyword")
     try:
-        return Config.model_validate({**_include(values), "folder": path.resolve().parent})
+        found = {"folder": path.resolve().parent, "unused_conditions": unused_groups(values)}
+        return Config.model_validate({**include_groups(values), **found})
     except ValidationError as error:
-        lines = [_sentence(details) for details in error.errors()]
+        lines = validation_sentences(error, values, _KEYWORDS)
         raise ConfigError("\n".join(f"{path}: {line}" for line in lines)) from error
-    except KeyError as error:
-        raise ConfigError(f"{path}: `use = {error}` names no [conditions.{error.args[0]}]") from error
-
-
-def _include(values: dict[str, Any]) -> dict[str, Any]:
-    """Put the named groups of [conditions] where a `when` says `use = "name"`; its own conditions win."""
-    groups = values.get("conditions", {})
-
-    def expand(when: Any) -> Any:
-        if isinstance(when, list):
-            return [expand(one) for one in when]
-        if not isinstance(when, dict) or "use" not in when:
-            return when
-        names = [when["use"]] if isinstance(when["use"], str) else when["use"]
-        own = {key: value for key, value in when.items() if key != "use"}
-        return functools.reduce(_both, [*(groups[name] for name in names), own])
-
-    for section in (*values.get("routes", ()), *values.get("gates", {}).values()):
-        if "when" in section:
-            section["when"] = expand(section["when"])
-    return values
-
-
-def _both(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]:
-    """Join two groups of conditions; two tables on one fact are joined too, else the second stands."""
-    tables = {fact for fact in first if isinstance(first[fact], Mapping) and isinstance(second.get(fact), Mapping)}
-    return {**first, **second, **{fact: {**first[fact], **second[fact]} for fact in tables}}
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from error
 
 
 def _facts(alternatives: Iterable[Conditions]) -> Iterable[str]:
     return [fact for conditions in alternatives for fact in conditions]
 
 
-def _known(names: Iterable[str], known: Iterable[str], where: str, what: str) -> None:
+def _known(names: Iterable[str], known: Collection[str], where: str, what: str, otherwise: str = "") -> None:
     for name in names:
         if name not in known:
-            raise ValueError(f"{where} {name!r}, which is no {what} here{_did_you_mean(name, known)}")
+            alike = [word for word in known if word[:1].islower() == name[:1].islower()]  # keywords are Capitalised
+            near = did_you_mean(name, alike) or otherwise
+            raise ValueError(f"{where} {name!r}, which is no {what} here{near}")
 
 
-def _did_you_mean(word: str, known: Iterable[str]) -> str:
-    near = difflib.get_close_matches(word, list(known), n=1)
-    return f"; did you mean {near[0]!r}?" if near else ""
+def _keywords_of(*sections: type[BaseModel]) -> tuple[str, ...]:
+    fields = [field for section in sections for field in section.model_fields.items()]
+    return tuple(field.alias or name for name, field in fields)
 
 
-def _sentence(details: Any) -> str:
-    place = ".".join(str(part) for part in details["loc"])
-    if details["type"] == "literal_error":
-        words = details["ctx"]["expected"].replace("'", "").replace(" or ", ", ").split(", ")
-        return (
-            f"{place}: {details['input']!r} is none of {', '.join(words)}{_did_you_mean(str(details['input']), words)}"
-        )
-    if details["type"] != "extra_forbidden":
-        return f"{place}: {details['msg'].removeprefix('Value error, ')}".lstrip(": ")
-    *_, keyword = details["loc"]
-    known = {name for section in _sections() for name in section.model_fields}
-    return f"{place}: unknown keyword{_did_you_mean(str(keyword), known)}"
-
-
-def _sections() -> list[type[BaseModel]]:
-    return [Config, TLS, Node, NamedCaller, Storage, Database, Peer, Condition, Gate, Route, Implausible, Workers, Log]
+_KEYWORDS = {
+    "": _keywords_of(_Document),
+    "node": _keywords_of(Node, TLS),
+    "callers": _keywords_of(NamedCaller),
+    "storage": _keywords_of(Storage),
+    "database": _keywords_of(Database),
+    "peers": _keywords_of(Peer, TLS),
+    "gates": _keywords_of(Gate),
+    "routes": _keywords_of(Route),
+    "pipelines": _keywords_of(PipelineSection, Implausible),
+    "workers": _keywords_of(Workers),
+    "log": _keywords_of(Log),
+    "when": _keywords_of(Condition),
+}
+"""The keywords of each table of the file; "" is its top, "when" a condition."""

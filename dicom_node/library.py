@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import dataclasses
+import pkgutil
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
+from importlib import import_module
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import ValidationError
 
 from dicom_node.config import Config, load_config
+from dicom_node.config_words import validation_sentences
 from dicom_node.demo.overlay import overlay_png, picture_png
-from dicom_node.errors import ObjectError, RefusalError
+from dicom_node.errors import ConfigError, ObjectError, RefusalError
 from dicom_node.explain import stacks_at
 from dicom_node.findings import Findings, Segmentation
 from dicom_node.images import Image, Stack, Volume
 from dicom_node.imaging import is_plain, read_image, read_plain, write_labels
-from dicom_node.infer.engine import Engine
+from dicom_node.infer.engine import Engine, refusal_of, sample_of
 from dicom_node.pipeline import Pipeline, Stage
 from dicom_node.results import Request, encode
 
@@ -101,9 +105,9 @@ def read_for(pipeline: Pipeline, source: str | Path | Stack, *, stored_axes: boo
         if is_plain(path):
             return _plain(pipeline, path, stored_axes=stored_axes)
         source = _only_stack(pipeline, path)
-    if reason := pipeline.refuse(source):
+    if reason := refusal_of(pipeline, source):
         raise RefusalError(reason)
-    return read_image(pipeline.sample(source), pipeline.takes)
+    return read_image(sample_of(pipeline, source), pipeline.takes)
 
 
 def _plain(pipeline: Pipeline, path: Path, *, stored_axes: bool) -> Image:
@@ -115,10 +119,24 @@ def _plain(pipeline: Pipeline, path: Path, *, stored_axes: bool) -> Image:
 
 def _only_stack(pipeline: Pipeline, path: Path) -> Stack:
     stacks = list(stacks_at(path))
-    accepted = [stack for stack in stacks if not pipeline.refuse(stack)] or stacks
+    accepted = [stack for stack in stacks if not refusal_of(pipeline, stack)] or stacks
     if len(accepted) > 1:
         raise ObjectError(str(path), f"holds {len(accepted)} stacks; name a folder or file of one")
     return accepted[0]
+
+
+def pipeline_names() -> list[str]:
+    """Return the names of the pipelines that come with the program."""
+    names = [module.name for module in pkgutil.iter_modules(import_module("pipelines").__path__) if not module.ispkg]
+    return [name for name in names if _is_pipeline(name)]
+
+
+def _is_pipeline(name: str) -> bool:
+    members = vars(import_module(f"pipelines.{name}")).values()
+    return any(
+        isinstance(member, type) and issubclass(member, Pipeline) and member.__module__ == f"pipelines.{name}"
+        for member in members
+    )
 
 
 def load(name: str, weights: str | Mapping[str, str] = "", device: str = "cpu", **settings: Any) -> Loaded:
@@ -144,7 +162,10 @@ def with_changes(config: Config, name: str, weights: str | Mapping[str, str] = "
     values = section.model_dump() if section else {}
     changed = {**values, **changes, **({"weights": weights} if weights else {})}
     document = {"folder": config.folder, "weights": config.weights, "pipelines": {name: changed}}
-    return Config.model_validate(document)
+    try:
+        return Config.model_validate(document)
+    except ValidationError as error:
+        raise ConfigError("\n".join(validation_sentences(error, document, {}))) from error
 
 
 def run_to_files(config: Config, name: str, path: Path, out: Path, *, raw: bool = False) -> Iterator[Path]:

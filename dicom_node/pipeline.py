@@ -125,6 +125,8 @@ class Pipeline(ABC):
     settings_type: ClassVar[type[Settings]] = Settings
     takes_windowed: ClassVar[bool] = False  # of volumes: whether a picture of one slice, windowed to 8 bits, will do
     needs_weights: ClassVar[bool] = True  # False for an algorithm that has no tensors
+    answers: ClassVar[Mapping[str, tuple[str, ...]]] = {}
+    """For a gate: question -> every answer but "uncertain". The gate's section has the question's name."""
     raw_in_stored_axes: ClassVar[bool] = (
         True  # whether `run --raw` uses a NIfTI file's axes as its weights' program did
     )

@@ -173,7 +173,7 @@ def _comments(session: Session, results: Sequence[str]) -> list[str]:
 
 
 def _find(session: Session, stack_id: str) -> Stack:
-    found = session.scalars(select(Stack).where(Stack.id.startswith(stack_id)).limit(2)).all()
+    found = session.scalars(select(Stack).where(Stack.id.startswith(stack_id, autoescape=True)).limit(2)).all()
     if len(found) != 1:
         raise UnknownStackError(f"{'no' if not found else 'more than one'} stack begins with {stack_id!r}")
     return found[0]

@@ -69,6 +69,7 @@ class ContrastCT(Pipeline):
     version: ClassVar[str] = "1.0.0"
     title: ClassVar[str] = "Contrast enhancement of CT"
     takes = Volume
+    answers: ClassVar[Mapping[str, tuple[str, ...]]] = {"contrast": ("enhanced", "non-enhanced")}
     settings_type = ContrastSettings
     settings: ContrastSettings
 

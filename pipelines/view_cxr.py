@@ -52,6 +52,7 @@ class ViewCXR(Pipeline):
     version: ClassVar[str] = "1.0.0"
     title: ClassVar[str] = "View of a chest radiograph"
     takes = Radiograph
+    answers: ClassVar[Mapping[str, tuple[str, ...]]] = {"view": VIEWS}
     settings_type = ViewSettings
     settings: ViewSettings
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import redirect_stdout
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from io import StringIO
 from pathlib import Path
 from unittest import mock
@@ -81,7 +84,7 @@ def here(config: Path, *words: str) -> Done:
     argv = ["dicom-node", *words, "--config", str(config)]
     with (
         mock.patch.object(sys, "argv", argv),
-        mock.patch.dict(os.environ, COLUMNS="250"),
+        mock.patch.dict(os.environ, COLUMNS=os.environ.get("COLUMNS", "250")),
         redirect_stdout(out),
         pytest.raises(SystemExit) as ended,
     ):
@@ -111,9 +114,44 @@ def test_check_says_what_to_do_about_each_failure(tmp_path: Path, pacs: SmallPac
     config.write_text(config.read_text().replace("min_free_gb = 0", "min_free_gb = 1e9"))
     done = run(config, "check")
     assert done.returncode == 1
-    for said in ("cannot import 'nowhere'", "mend", "0xA700", "at the peer, enter DICOMNODE", "[peers.pacs]"):
+    for said in ("cannot import 'nowhere'", "mend", "0xA700", "start the peer, or correct [peers.pacs] port"):
         assert said in done.stdout
     assert pacs.instances() == []
+
+
+@pytest.fixture
+def web_server() -> Iterator[int]:
+    with HTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server.server_port
+        server.shutdown()
+
+
+def test_check_finds_what_is_allowed_but_never_meant(place: Path, web_server: int) -> None:
+    text = place.read_text().replace("port = 104", f"port = {web_server}")
+    text = text.replace('contrast = "enhanced"', 'contrast = "enhancd"').replace('send_to = ["pacs"]', "", 1)
+    place.write_text(text + "[conditions.spare]\nRows = 7\n[node.tls]\ncertificate = 'a'\nkey = 'b'\nca = 'c'\n")
+    done = here(place, "check", "--json")
+    assert done.returncode == 1
+    seen = {(proof["what"], proof["state"]): proof for proof in json.loads(done.stdout)["proofs"]}
+    assert "did you mean 'enhanced'?" in seen["routes", "wrong"]["seen"]
+    assert "is a web server" in seen["peer pacs", "wrong"]["seen"]
+    assert f"http://127.0.0.1:{web_server}/" in seen["peer pacs", "wrong"]["advice"]
+    assert str(place.parent / "a") in seen["node.tls", "wrong"]["seen"]
+    assert ("route 'lungs'", "off") in seen
+    assert ("conditions.spare", "off") in seen
+
+
+def test_check_fails_where_nothing_could_ever_run_and_keeps_paths_whole(tmp_path: Path, pacs: SmallPacs) -> None:
+    folder = tmp_path / "a-folder-with-quite-a-long-name-as-hospitals-have-them" / "and-another-one-below-it"
+    folder.mkdir(parents=True)
+    config = configured(folder, pacs.port)
+    config.write_text(config.read_text().partition("[[routes]]")[0])
+    with mock.patch.dict(os.environ, COLUMNS="40"):
+        done = here(config, "check")
+    assert done.returncode == 1
+    assert "nothing would ever run" in done.stdout
+    assert str(folder / "data") in done.stdout
 
 
 def test_a_wrong_configuration_is_one_line_and_no_trace(tmp_path: Path) -> None:
@@ -191,6 +229,55 @@ def test_status_history_and_retry_of_what_was_received(tmp_path: Path, pacs: Sma
         for row in house.rows(Delivery):
             session.merge(row).state = DeliveryState.FAILED
     assert "2 deliveries are tried again now" in here(config, "retry").stdout
+
+
+WRONG_WORDS = [
+    ("send --peer pac IMAGE", "no peer 'pac' in the configuration ([peers.NAME]); did you mean 'pacs'?"),
+    ("send --peer pacs NOWHERE", "there is no such file or folder"),
+    ("send --peer pacs FOLDER", "no DICOM file here"),
+    ("explain NOWHERE", "no stack begins with"),
+    ("retry % --force", "no stack begins with '%'"),
+    ("retry zz --fact contrast=bananas", "the gate answers enhanced, non-enhanced, uncertain"),
+    ("retry zz --fact colour=blue", "'colour' is no fact: the gates' are contrast"),
+    ("fetch pac --patient X", "did you mean 'pacs'?"),
+    ("run lugn IMAGE --out FOLDER", "no pipeline 'lugn' in the configuration ([pipelines.NAME]); did you mean 'lung'?"),
+    ("run lung NOWHERE --out FOLDER", "there is no such file or folder"),
+    ("run lung IMAGE --out FOLDER --weights nope", "no weights for lung: 'nope' is not in"),
+    ("weights list nope", "no entry 'nope' in the catalogue; there are none"),
+    ("weights import NOWHERE --as x", "NOWHERE: cannot be opened: No such file"),
+    ("train lung_cxr --data NOWHERE", "there is no such folder"),
+    ("evaluate lung --data NOWHERE", "there is no such folder"),
+]
+BAD_ARGUMENTS = [
+    "retry zz --fact contrast",
+    "retry zz --fact =enhanced",
+    "retry --fact contrast=enhanced",
+    "fetch pacs",
+    "fetch pacs --patient A\\B",
+    "fetch pacs --patient X --date 2026-01-01",
+    "fetch pacs --patient X --date 20261301",
+    "fetch pacs --patient X --date 20260201-20260101",
+    "run lung IMAGE --out IMAGE",
+]
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return the configuration of a folder that is the working directory, with IMAGE (a text) and FOLDER (empty)."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "FOLDER").mkdir()
+    (tmp_path / "IMAGE").write_text("no image")
+    return configured(tmp_path, 104)
+
+
+@pytest.mark.parametrize(("words", "said"), WRONG_WORDS)
+def test_a_wrong_word_is_a_sentence_and_no_trace(place: Path, words: str, said: str) -> None:
+    assert said in here(place, *words.split()).stderr
+
+
+@pytest.mark.parametrize("words", BAD_ARGUMENTS)
+def test_a_bad_argument_is_a_usage_error(place: Path, words: str) -> None:
+    assert here(place, *words.split()).returncode == 2
 
 
 def test_weights_list_shows_each_entrys_card() -> None:

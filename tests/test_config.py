@@ -44,10 +44,57 @@ def test_the_default_file_is_valid() -> None:
         ('"DX" }', '{ matches = "(" } }', "not a regular expression"),
         ('"DX" }', '{ matches = "(?<!non )contrast" } }', "look-around is none; write what must not be there under"),
         ('"DX" }', "{ matches = '\\pL{100}' } }", "is slow: "),
-        ('ae_title = "PACS"', 'ae_title = "SEVENTEEN LETTERS"', "peers.pacs.ae_title: String should have at most 16"),
+        (
+            'ae_title = "PACS"',
+            'ae_title = "SEVENTEEN LETTERS"',
+            "peers.pacs.ae_title: an AE title has at most 16 characters (PS3.5 6.2); 'SEVENTEEN LETTERS' has 17",
+        ),
         ("port = 104", "port = 70000", "peers.pacs.port"),
         ('when = { Modality = "DX" }', 'when = { use = "ct" }', "names no [conditions.ct]"),
         ("[peers.pacs]", "[peers.pacs", "not TOML"),
+        ('"PACS"', '"PA\\\\CS"', "an AE title is ASCII without a backslash (PS3.5 6.2)"),
+        ('"PACS"', '"  "', "peers.pacs.ae_title: an AE title is not empty"),
+        ('run = ["lung_cxr"]', 'run = "lung_cxr"', "route 'lungs'.run: a list is wanted, e.g. [1, 2]; 'lung_cxr' came"),
+        ('run = ["lung_cxr"]', "run = []", "route 'lungs'.run: must name at least one"),
+        ('"DX" }', "{ mim = 1 } }", "route 'lungs'.when.Modality.mim: unknown keyword; did you mean 'min'?"),
+        ("[peers.pacs]", "[node]\ntimezone = 'CEST'\n[peers.pacs]", "node.timezone: 'CEST' is no IANA time zone"),
+        (
+            "[peers.pacs]",
+            "[node]\ntimezone = 'Europe/Berln'\n[peers.pacs]",
+            "'Europe/Berln' is no IANA time zone such as \"Europe/Berlin\"; did you mean 'Europe/Berlin'?",
+        ),
+        ("[peers.pacs]", "[node]\nextra_sop_classes = ['CT']\n[peers.pacs]", "'CT' is no UID"),
+        (
+            "[peers.pacs]",
+            "[node]\nkeep_days = 3\n[peers.pacs]",
+            "node.keep_days: unknown keyword here; it belongs in [storage]",
+        ),
+        (
+            "[peers.pacs]",
+            "[node]\nsilence_s = inf\n[peers.pacs]",
+            "node.silence_s: a finite number is wanted; inf came",
+        ),
+        (
+            "[peers.pacs]",
+            "[database]\ncatalog = 'postgres://db/node'\n[peers.pacs]",
+            "database.catalog: postgres:// is written postgresql+psycopg:// here",
+        ),
+        (
+            "[peers.pacs]",
+            "[log]\nformat = 'jsn'\n[peers.pacs]",
+            "log.format: 'jsn' is none of text, json; did you mean 'json'?",
+        ),
+        (
+            'Modality = "DX"',
+            'view = "frontal"',
+            "'view', which is no DICOM keyword or fact here; a fact of the pixels needs a gate",
+        ),
+        ("[peers.pacs]", "folder = 'x'\n[peers.pacs]", "folder: unknown keyword"),
+        (
+            "[peers.pacs]",
+            "[conditions.a]\nuse = 'b'\n[conditions.b]\nuse = 'a'\n[peers.pacs]",
+            "includes itself: a -> b -> a",
+        ),
     ],
 )
 def test_a_wrong_word_is_refused_with_its_place_and_the_nearest_right_one(
@@ -114,6 +161,27 @@ def test_a_named_group_is_joined_with_a_routes_own_conditions(tmp_path: Path) ->
     assert when["Modality"].any_of == ("DX",)
     assert when["SeriesDescription"].matches == "chest"
     assert when["SeriesDescription"].not_ is not None
+
+
+def test_a_mistake_in_a_group_is_said_once_and_where_it_stands(tmp_path: Path) -> None:
+    group = "[conditions.plain]\nRows = { mim = 3 }\n"
+    with pytest.raises(ConfigError) as error:
+        load(tmp_path, group + ROUTE.replace('"DX" }', '"DX", use = "plain" }'))
+    (line,) = str(error.value).splitlines()
+    assert "conditions.plain.Rows.mim: unknown keyword; did you mean 'min'?" in line
+
+
+def test_a_group_may_include_groups_and_one_that_nothing_includes_is_known(tmp_path: Path) -> None:
+    groups = '[conditions.a]\nuse = "b"\n[conditions.b]\nRows = 7\n[conditions.c]\nRows = 8\n'
+    config = load(tmp_path, groups + ROUTE.replace('"DX" }', '"DX", use = "a" }'))
+    assert set(config.routes[0].when[0]) == {"Modality", "Rows"}
+    assert config.unused_conditions == ("c",)
+
+
+def test_what_is_no_utf_8_is_said(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_bytes(b"# caf\xe9\n")
+    with pytest.raises(ConfigError, match="not UTF-8 text"):
+        load_config(tmp_path / "config.toml")
 
 
 def test_paths_start_where_the_file_lies(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import socket
 import ssl
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from pydicom import Dataset
 from pydicom.uid import UID
@@ -30,8 +30,12 @@ _ADVICE = {  # by source and reason (PS3.8 Table 9-21)
     (3, 1): "is congested: it is tried again",
     (3, 2): "has no association left for us: it is tried again",
 }
+_WEB_ANSWER_S = 2.0
 _PATIENCE = 10  # time-outs that a peer may say "pending" for without a sub-operation done
 _COUNTS = ("NumberOfCompletedSuboperations", "NumberOfFailedSuboperations", "NumberOfWarningSuboperations")
+
+Cause: TypeAlias = Literal["host", "port", "web", "certificates", "peer"]
+"""What has to be put right: the host's name or address, the port, both as a web server's, TLS, or the peer's set-up."""
 
 Responses: TypeAlias = Iterator[tuple[Dataset, Dataset | None]]
 """Statuses with what they carry."""
@@ -40,9 +44,10 @@ Responses: TypeAlias = Iterator[tuple[Dataset, Dataset | None]]
 class NoAssociationError(PeerError):
     """A peer would not or could not associate; `outcome` is what that means for the objects meant for it."""
 
-    def __init__(self, peer: Peer, problem: str, outcome: Outcome = "unreached") -> None:
+    def __init__(self, peer: Peer, problem: str, outcome: Outcome = "unreached", cause: Cause = "peer") -> None:
         super().__init__(f"{peer.where} {problem}")
         self.outcome = outcome
+        self.cause = cause
 
 
 class NothingAcceptedError(NoAssociationError):
@@ -80,7 +85,7 @@ def associate(
             evt_handlers=[(evt.EVT_CONN_OPEN, _tune_connection, [peer.timeout_s]), *paced, *handlers],
         )
     except OSError as error:
-        raise NoAssociationError(peer, f"cannot be found ({error.strerror}): check its host") from error
+        raise NoAssociationError(peer, f"cannot be found ({error.strerror}): check its host", cause="host") from error
     if not association.is_established:
         raise _why_not(config, peer, association)
     keep_answers(association)
@@ -140,7 +145,7 @@ def _tune_connection(event: Event, timeout_s: float) -> None:
 def _why_not(config: Config, peer: Peer, association: Association) -> NoAssociationError:
     answer = association.acceptor.primitive
     if answer is None:
-        return NoAssociationError(peer, _probe(config, peer))
+        return _probe(config, peer)
     if answer.result not in _REJECTED:
         return NothingAcceptedError(
             peer, "accepts nothing of what we have for it: check what it is set up to store", "park"
@@ -150,21 +155,44 @@ def _why_not(config: Config, peer: Peer, association: Association) -> NoAssociat
     return NoAssociationError(peer, problem, "park" if answer.result == 1 else "unreached")
 
 
-def _probe(config: Config, peer: Peer) -> str:
+def _probe(config: Config, peer: Peer) -> NoAssociationError:
     """Say why a peer gave no answer: pynetdicom does not, so the connection is tried once more by itself."""
+    cause: Cause = "host"
     try:
-        with socket.create_connection((peer.host, peer.port), peer.timeout_s) as connection:
-            if peer.tls is not None:
-                _client_context(config, peer, peer.tls).wrap_socket(connection, server_hostname=peer.host).close()
+        problem, cause = _connection_problem(config, peer)
+    except NoAssociationError as error:
+        return error
     except ssl.SSLError as error:
-        return f"did not agree on TLS ({error.reason}): check that it speaks TLS, and both sides' certificates"
+        problem = f"did not agree on TLS ({error.reason}): check that it speaks TLS, and both sides' certificates"
+        cause = "certificates"
     except ConnectionRefusedError:
-        return "refused the connection: check that it runs, and its port"
+        problem, cause = "refused the connection: check that it runs, and its port", "port"
     except TimeoutError:
-        return f"did not answer within {peer.timeout_s:g} s: check its host, its port and the firewall between"
+        problem = f"did not answer within {peer.timeout_s:g} s: check its host, its port and the firewall between"
     except OSError as error:
-        return f"cannot be reached ({error.strerror})"
-    return f"took the call but gave no DICOM answer in {peer.timeout_s:g} s: check its port and whether it wants TLS"
+        problem = f"cannot be reached ({error.strerror})"
+    return NoAssociationError(peer, problem, cause=cause)
+
+
+def _connection_problem(config: Config, peer: Peer) -> tuple[str, Cause]:
+    """Say what is wrong with a peer that takes a connection."""
+    with socket.create_connection((peer.host, peer.port), peer.timeout_s) as connection:
+        if peer.tls is not None:
+            _client_context(config, peer, peer.tls).wrap_socket(connection, server_hostname=peer.host).close()
+        elif _is_web_server(connection):
+            return "is a web server, which speaks no DIMSE: check its port", "web"
+    waited = f"took the call but gave no DICOM answer in {peer.timeout_s:g} s"
+    return f"{waited}: check its port and whether it wants TLS", "port"
+
+
+def _is_web_server(connection: socket.socket) -> bool:
+    """Say whether a HTTP request is answered as one; an SCP takes it for a broken PDU, and aborts (PS3.8 9.3.8)."""
+    connection.settimeout(_WEB_ANSWER_S)
+    try:
+        connection.sendall(b"GET / HTTP/1.0\r\n\r\n")
+        return connection.recv(4).startswith(b"HTTP")
+    except OSError:
+        return False
 
 
 def _client_context(config: Config, peer: Peer, tls: TLS) -> ssl.SSLContext:
@@ -172,11 +200,10 @@ def _client_context(config: Config, peer: Peer, tls: TLS) -> ssl.SSLContext:
 
     The host name is not compared: peers are known by address, and their certificates seldom name one.
     """
-    try:
-        context = ssl.create_default_context(cafile=config.folder / tls.ca)
-        context.load_cert_chain(config.folder / tls.certificate, config.folder / tls.key)
-    except OSError as error:
-        raise NoAssociationError(peer, f"was not called: our certificate files cannot be used ({error})") from error
+    if problem := tls.problem(config.folder):
+        raise NoAssociationError(peer, f"was not called: its [tls] {problem}", cause="certificates")
+    context = ssl.create_default_context(cafile=config.folder / tls.ca)
+    context.load_cert_chain(config.folder / tls.certificate, config.folder / tls.key)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.check_hostname = False
     return context

@@ -120,6 +120,8 @@ class _Site:
 def _context(config: Config, peer: Peer) -> ssl.SSLContext | None:
     if peer.tls is None:
         return None
+    if problem := peer.tls.problem(config.folder):
+        raise NoAssociationError(peer, f"was not called: its [tls] {problem}", cause="certificates")
     context = ssl.create_default_context(cafile=config.folder / peer.tls.ca)
     context.load_cert_chain(config.folder / peer.tls.certificate, config.folder / peer.tls.key)
     return context

@@ -14,10 +14,13 @@ from pydantic import ValidationError
 
 from dicom_node.anatomy import judge
 from dicom_node.config import Config, Implausible, PipelineSection
-from dicom_node.errors import ConfigError, DicomNodeError, ModelError, RefusalError, WeightsError
+from dicom_node.config_words import did_you_mean, settings_sentences
+from dicom_node.errors import ConfigError, ModelError, RefusalError, WeightsError
 from dicom_node.findings import Findings
 from dicom_node.images import Image, Photograph, Stack
 from dicom_node.imaging import PixelLimits, read_image
+from dicom_node.infer.devices import require_device
+from dicom_node.infer.guarding import describe, guarded
 from dicom_node.infer.tensorflow_process import TensorFlowProcess
 from dicom_node.pipeline import Model, Pipeline, Watch
 from dicom_node.weights_store import Weights, read_catalog
@@ -58,7 +61,7 @@ class Engine:
 
     def refusal(self, name: str, stack: Stack) -> str:
         """Say from the header, and from the weights that there are, why a pipeline will not run; "" when it may."""
-        if reason := self.pipeline(name).refuse(stack):
+        if reason := refusal_of(self.pipeline(name), stack):
             return reason
         try:
             self.weights(name)
@@ -76,22 +79,19 @@ class Engine:
             ModelError: the model raised.
         """
         pipeline = self.pipeline(name)
-        if reason := pipeline.refuse(stack):
+        if reason := refusal_of(pipeline, stack):
             raise RefusalError(reason)
         self.load(name)  # before the pixels are read: without weights there is no need to
-        image = read_image(pipeline.sample(stack), pipeline.takes, self._limits)
+        image = read_image(sample_of(pipeline, stack), pipeline.takes, self._limits)
         return self.judge(name, image, self.apply(name, image))
 
     def apply(self, name: str, image: Image, watch: Watch | None = None) -> Findings:
         """Run one pipeline on an image, `watch`ed stage by stage, whatever anatomy allows; raises as `run` does."""
         pipeline, loaded = self.pipeline(name), self._model(name)
-        try:
-            with torch.inference_mode():
-                found = loaded.model(image, watch)
-        except DicomNodeError:
-            raise
-        except Exception as error:
-            raise ModelError(f"{name}: {type(error).__name__}: {error}") from error
+        with guarded(name, "the model"), torch.inference_mode():
+            found = loaded.model(image, watch)
+        if not isinstance(found, tuple):
+            raise ModelError(f"{name}: finish returned {type(found).__name__}, not a tuple of findings")
         settings = {**pipeline.settings.model_dump(mode="json"), **self._changed_outcomes(name)}
         frames = tuple(one.number for one in image.stack.frames if one.number) if isinstance(image, Photograph) else ()
         return Findings(pipeline.name, pipeline.version, loaded.weights, settings, found, frames)
@@ -99,13 +99,38 @@ class Engine:
     def judge(self, name: str, image: Image, findings: Findings) -> Findings:
         """Return findings with remarks on what is unusual; raises ImplausibleError where `on_implausible` refuses."""
         outcomes = self._section(name).on_implausible.model_dump()
-        found = judge(findings.found, image, self.pipeline(name).organs(), outcomes)
+        with guarded(name, "organs"):
+            organs = self.pipeline(name).organs()
+        found = judge(findings.found, image, organs, outcomes)
         return dataclasses.replace(findings, found=found)
 
     def _changed_outcomes(self, name: str) -> dict[str, Any]:
         """Return `on_implausible` where it is changed: remarks enter objects, whose UIDs follow from the settings."""
         outcomes = self._section(name).on_implausible
         return {} if outcomes == Implausible() else {"on_implausible": outcomes.model_dump()}
+
+    def answers(self) -> dict[str, tuple[str, ...]]:
+        """Return what each gate of the configuration may answer beside "uncertain".
+
+        Raises ConfigError where a gate's pipeline does not answer the question of the gate's name.
+        """
+        found = {}
+        for gate, section in self._config.gates.items():
+            known = self.pipeline(section.pipeline).answers
+            if gate not in known:
+                questions = f"it answers {', '.join(known)}" if known else "its class declares no `answers`"
+                raise ConfigError(
+                    f"[gates.{gate}] pipeline {section.pipeline!r} does not answer {gate!r}: "
+                    f"{questions}{did_you_mean(gate, known)}"
+                )
+            found[gate] = known[gate]
+        return found
+
+    def claim(self, name: str, stack: Stack) -> tuple[str, str]:
+        """Return what the header says to a gate's question, and why."""
+        with guarded(name, "claim"):
+            value, because = self.pipeline(name).claim(stack)
+            return str(value), str(because)
 
     def weights(self, name: str) -> dict[str, Weights]:
         """Return a section's catalogue entries by role, unread; raises WeightsError when one is missing."""
@@ -130,8 +155,13 @@ class Engine:
             for entry in weights.values():
                 entry.verify()
             device = self._section(name).device
+            if not weights or any(entry.framework == "torch" for entry in weights.values()):
+                require_device(f"[pipelines.{name}] device", device)
             opened = {role: self._tensorflow.opened(entry, device) for role, entry in weights.items()}
-            model = self.pipeline(name).load(opened, device)
+            with guarded(name, "load"):
+                model = self.pipeline(name).load(opened, device)
+            if not isinstance(model, Model):
+                raise ModelError(f"{name}: load returned {type(model).__name__}, not a Model")
             self._loaded[name] = _Loaded(model, {entry.name: entry.sha256 for entry in weights.values()})
         return self._loaded[name]
 
@@ -142,6 +172,8 @@ def _build(name: str, section: PipelineSection) -> Pipeline:
         module = importlib.import_module(module_name)
     except ImportError as error:
         raise ConfigError(f"[pipelines.{name}] cannot import {module_name!r}: {error}") from error
+    except Exception as error:
+        raise ConfigError(f"[pipelines.{name}] {describe(error, f'importing {module_name!r}')}") from error
     kinds = [kind for kind in _pipelines_of(module) if kind.__name__ == class_name or not class_name]
     if len(kinds) != 1:
         raise ConfigError(
@@ -150,8 +182,25 @@ def _build(name: str, section: PipelineSection) -> Pipeline:
     try:
         return kinds[0](section.settings)
     except ValidationError as error:
-        problems = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
-        raise ConfigError(f"[pipelines.{name}] {problems}") from error
+        known = [*PipelineSection.model_fields, *kinds[0].settings_type.model_fields]
+        raise ConfigError(f"[pipelines.{name}] {'; '.join(settings_sentences(error, known))}") from error
+    except Exception as error:
+        raise ConfigError(f"[pipelines.{name}] {describe(error, kinds[0].__name__)}") from error
+
+
+def refusal_of(pipeline: Pipeline, stack: Stack) -> str:
+    """Return why a pipeline declines a stack from its header alone, "" when it does not; raises ModelError."""
+    with guarded(pipeline.name, "refuse"):
+        reason = pipeline.refuse(stack)
+    if not isinstance(reason, str | None):
+        raise ModelError(f"{pipeline.name}: refuse returned {reason!r}, not a sentence or None")
+    return reason or ""
+
+
+def sample_of(pipeline: Pipeline, stack: Stack) -> Stack:
+    """Return the stack with the frames that a pipeline looks at; raises ModelError."""
+    with guarded(pipeline.name, "sample"):
+        return pipeline.sample(stack)
 
 
 def _pipelines_of(module: ModuleType) -> Iterator[type[Pipeline]]:

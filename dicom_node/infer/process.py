@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from dicom_node.config import Config
-from dicom_node.errors import ModelDiedError, ModelError
+from dicom_node.errors import ConfigError, ModelDiedError, ModelError
 from dicom_node.images import Stack
 from dicom_node.infer.child import Child
 
 _log = logging.getLogger(__name__)
 _SERVER = "dicom_node.infer.serving"  # by name, since the frameworks must not be imported by the one that asks
-_CHECK_S = 120.0  # of every pipeline's weights
+_CHECK_S = 120.0  # of one pipeline's weights
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +37,24 @@ class ModelProcess:
         self._config = config
         self._child = Child("model", _SERVER, config)
 
-    def check(self) -> Mapping[str, str]:
-        """Return, per pipeline, "" or what is wrong with its section or weights."""
-        problems: Mapping[str, str] = self._ask({"do": "check"}, _CHECK_S)
-        return problems
+    def check(self, pipeline: str) -> str:
+        """Return what is wrong with a pipeline's section, weights, device or code, "" where it loads."""
+        try:
+            return str(self._ask({"do": "check", "pipeline": pipeline}, _CHECK_S)["problem"])
+        except ModelError as error:  # its process ended, or it takes too long
+            return str(error)
+
+    def answers(self) -> Mapping[str, tuple[str, ...]]:
+        """Return what each gate may answer beside "uncertain".
+
+        Raises:
+            ConfigError: a gate's pipeline cannot be built, or does not answer the question of the gate's name.
+            ModelError: the process died twice.
+        """
+        said = self._ask({"do": "answers"}, _CHECK_S)
+        if "problem" in said:
+            raise ConfigError(said["problem"])
+        return {gate: tuple(words) for gate, words in said["answers"].items()}
 
     def refusals(self, stack: Stack) -> Mapping[str, str]:
         """Return why pipelines decline a stack from its header alone, by pipeline; the others are left out.

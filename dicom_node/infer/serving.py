@@ -32,9 +32,11 @@ def main() -> None:
     answer_all(connection, lambda request, _arrays: (_answer(engine, config, request), NO_ARRAYS))
 
 
-def _answer(engine: Engine, config: Config, request: Mapping[str, Any]) -> dict[str, str]:
+def _answer(engine: Engine, config: Config, request: Mapping[str, Any]) -> dict[str, Any]:
     if request["do"] == "check":
-        return {name: _problem_of(engine, name) for name in config.pipelines}
+        return {"problem": _problem_of(engine, request["pipeline"])}
+    if request["do"] == "answers":
+        return _answers(engine)
     stack = Stack.from_json(request["stack"])
     if request["do"] == "refusals":
         declined = {name: _refusal_of(engine, name, stack) for name in config.pipelines}
@@ -45,7 +47,7 @@ def _answer(engine: Engine, config: Config, request: Mapping[str, Any]) -> dict[
 def _run(engine: Engine, name: str, stack: Stack, out: Path) -> dict[str, str]:
     try:
         pipeline = engine.pipeline(name)
-        claim, because = pipeline.claim(stack)
+        claim, because = engine.claim(name, stack)
         said = {"title": pipeline.title, "claim": claim, "claim_because": because}
         try:
             save_findings(engine.run(name, stack), out)
@@ -61,6 +63,13 @@ def _run(engine: Engine, name: str, stack: Stack, out: Path) -> dict[str, str]:
         _log.warning("%s failed on series %s: %s", name, stack.series_uid, type(error).__name__)
         return {"failed": f"{type(error).__name__}: {error}"}
     return said
+
+
+def _answers(engine: Engine) -> dict[str, Any]:
+    try:
+        return {"answers": engine.answers()}
+    except DicomNodeError as error:
+        return {"problem": str(error)}
 
 
 def _refusal_of(engine: Engine, name: str, stack: Stack) -> str:

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from dicom_node.config import TLS, Config
+from dicom_node.errors import ConfigError
 from dicom_node.receive import command as dimse
 from dicom_node.receive.association_table import AssociationTable
 from dicom_node.receive.connection import Connection, Site
@@ -106,6 +107,8 @@ class StorageSCP:
 
 def _server_context(tls: TLS, folder: Path) -> ssl.SSLContext:
     """Return a context that asks for a certificate signed by `ca` (PS3.15 B.9); relative files lie in folder."""
+    if problem := tls.problem(folder):
+        raise ConfigError(f"[node.tls] {problem}")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.load_cert_chain(folder / tls.certificate, folder / tls.key)

@@ -1,5 +1,6 @@
 """Facts and routes to decisions."""
 
+from dicom_node.routing.answers import Answers, impossible_conditions, require_facts
 from dicom_node.routing.conditions import Checked, check, check_all
 from dicom_node.routing.decision import Decision, RouteChecked, Run
 from dicom_node.routing.explain import render
@@ -8,6 +9,7 @@ from dicom_node.routing.pick import Candidate, by_phase, pick_best
 from dicom_node.routing.routes import Given, decide, set_aside
 
 __all__ = [
+    "Answers",
     "Candidate",
     "Checked",
     "Decision",
@@ -21,7 +23,9 @@ __all__ = [
     "check_all",
     "decide",
     "gates_for",
+    "impossible_conditions",
     "pick_best",
     "render",
+    "require_facts",
     "set_aside",
 ]

@@ -168,7 +168,7 @@ def test_a_killed_process_fails_its_run_and_the_next_one_runs(models: Path, stac
         except ModelError as error:
             failures.append(str(error))
 
-    problems = process.check()
+    problems = {name: process.check(name) for name in files}
     assert (problems["quick"], problems["slow"]) == ("", "")
     assert "weights 'hostile': lambda.keras: is refused" in problems["hostile"]
     running = threading.Thread(target=run_slow, daemon=True)

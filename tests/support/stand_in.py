@@ -115,6 +115,7 @@ class StandInGate(StandIn):
 
     name = "stand_in_gate"
     takes = Volume
+    answers: ClassVar[Mapping[str, tuple[str, ...]]] = {"contrast": ("enhanced", "non-enhanced")}
 
     def refuse(self, stack: Stack) -> str | None:
         return None if stack.text("kind") == "volume" else "not a volume"
