@@ -49,6 +49,15 @@ class Stack:
         except ValueError:
             return None
 
+    @property
+    def repetition(self) -> str:
+        """Say that frames repeat positions and nothing in their headers tells the repeats apart; "" where none does."""
+        positions, most = self.number("slices"), self.number("repeats")
+        if positions is None or most is None:
+            return ""
+        frames = f"{len(self.frames)} frames at {positions:g} position{'s' if positions != 1 else ''}"
+        return f"it repeats positions ({frames}), and nothing in the headers tells the repeats apart"
+
     def with_facts(self, **facts: FactValue) -> Self:
         """Return the same stack with further single-valued facts."""
         added = {name: (value,) for name, value in facts.items()}

@@ -37,6 +37,8 @@ def refuse_ct(stack: Stack) -> str | None:
     if reason := _other_than(stack, "plane", ("AXIAL",)):
         return reason
     derived = sorted(set(texts(stack, "ImageType")) & set(NO_AXIAL_IMAGE))
+    if not derived and stack.repetition:
+        return stack.repetition
     return f"ImageType says {derived[0]}, not a plain axial image" if derived else None
 
 

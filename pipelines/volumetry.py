@@ -20,6 +20,7 @@ MEAN_ATTENUATION: Final = Code("112181", "DCM", "Mean Attenuation Coefficient")
 MILLILITRE: Final = Code("mL", "UCUM", "milliliter")
 MILLIMETRE: Final = Code("mm", "UCUM", "millimeter")
 NO_UNIT: Final = Code("1", "UCUM", "no units")
+SAME: Final = 1e-6  # of a length: what is measured may differ by so much from what is asked for
 HOUNSFIELD: Final = Code("[hnsf'U]", "UCUM", "Hounsfield unit")
 
 
@@ -72,16 +73,18 @@ def refuse_mr(stack: Stack, derived: tuple[str, ...]) -> str | None:
         if values and wanted not in values:
             return f"{keyword} is {values[0]}, not {wanted}"
     found = sorted(set(texts(stack, "ImageType")) & set(derived))
+    if not found and stack.repetition:
+        return stack.repetition
     return f"ImageType says {found[0]}, not a plain image" if found else None
 
 
 def refuse_coarse(stack: Stack, max_spacing_mm: float, min_extent_mm: float) -> str | None:
     """Say that slices are too far apart or cover too little of the patient; what is absent is no reason."""
     spacing = stack.number("spacing_mm")
-    if spacing is not None and spacing > max_spacing_mm:
+    if spacing is not None and spacing > max_spacing_mm * (1 + SAME):
         return f"slices are {spacing:g} mm apart, at most {max_spacing_mm:g} mm is taken"
     extent = stack.number("extent_mm")
-    if extent is not None and extent < min_extent_mm:
+    if extent is not None and extent < min_extent_mm * (1 - SAME):
         return f"the stack covers {extent:g} mm, at least {min_extent_mm:g} mm is needed"
     return None
 

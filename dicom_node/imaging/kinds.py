@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydicom import uid
 
+from dicom_node import retired
 from dicom_node.images import Facts
 from dicom_node.patterns import blanked, search
 
@@ -22,6 +23,7 @@ _KIND_BY_SOP_CLASS = {
             uid.EnhancedPETImageStorage,
             uid.LegacyConvertedEnhancedPETImageStorage,
             uid.NuclearMedicineImageStorage,
+            retired.NUCLEAR_MEDICINE,
             uid.XRay3DAngiographicImageStorage,
             uid.XRay3DCraniofacialImageStorage,
             uid.BreastTomosynthesisImageStorage,
@@ -38,9 +40,21 @@ _KIND_BY_SOP_CLASS = {
             uid.EnhancedXAImageStorage,
             uid.XRayRadiofluoroscopicImageStorage,
             uid.EnhancedXRFImageStorage,
+            retired.XRAY_ANGIOGRAPHIC_BIPLANE,
         ),
-        "photo": (uid.UltrasoundImageStorage, uid.UltrasoundMultiFrameImageStorage),
-        "map": (uid.ParametricMapStorage,),
+        "photo": (
+            uid.UltrasoundImageStorage,
+            uid.UltrasoundMultiFrameImageStorage,
+            retired.ULTRASOUND,
+            retired.ULTRASOUND_MULTI_FRAME,
+            retired.VISIBLE_LIGHT,
+            retired.VISIBLE_LIGHT_MULTI_FRAME,
+        ),
+        "map": (
+            uid.ParametricMapStorage,
+            uid.OphthalmicThicknessMapStorage,
+            uid.CornealTopographyMapStorage,
+        ),
         "capture": (
             uid.SecondaryCaptureImageStorage,
             uid.MultiFrameSingleBitSecondaryCaptureImageStorage,
@@ -53,6 +67,7 @@ _KIND_BY_SOP_CLASS = {
             "1.2.840.10008.5.1.4.1.1.66.7",  # Label Map Segmentation Storage
             uid.RawDataStorage,
             uid.RTDoseStorage,
+            uid.MRSpectroscopyStorage,  # its Rows and Columns are those of its voxels (PS3.3 C.8.14.1)
         ),
     }.items()
     for sop_class in classes
@@ -64,8 +79,10 @@ _BY_IMAGE_TYPE = (
     ("capture", r"(?i)^(screen save|dose info|dose)$"),
     ("projection", r"(?i)\b(m(in|ax)? ?ip|projection image|vrt?|volume render(ed|ing)?|volren)\b"),
     ("projection", r"(?i)^(maximum|minimum)$"),
-    ("map", r"(?i)^(adc|fa|tracew map|t[12] map|phase map|field map|iodine|vnc)$"),
-    ("map", r"(?i)^(r?cbf|r?cbv|r?mtt|ttp|tmax)$"),
+    ("mosaic", r"(?i)^(mosaic|vframe)$"),  # all slices side by side in one picture: Siemens, United Imaging
+    ("map", r"(?i)\b(map|maps)\b|^(e?adc|fa|tracew|iodine|vnc|z ?eff|electron density|std deviation)$"),
+    ("map", r"(?i)^(r?cbf|r?cbv|r?mtt|ttp|time to peak|tmax|t ?test|z ?score|ktrans)$"),
+    ("map", r"(?i)^(diffusion aniso|diffusion attntd|temperature|velocity|fat fraction|r2|r2 ?star|water fraction)$"),
     ("reformat", r"(?i)\b(mpr|cpr|reformatted|resampled)\b"),
 )
 _BY_DESCRIPTION = (
@@ -83,15 +100,15 @@ STANDING_ALONE = frozenset({"radiograph", "photo", "capture", "non-image"})
 
 
 def object_kind(facts: Facts) -> str:
-    """Return the kind that the SOP Class gives; a class that is not known is an image when it has rows."""
+    """Return the kind that the SOP Class gives; a class that is not known is an image when it has rows of pixels."""
     sop_class = _first(facts, "SOPClassUID")
     if sop_class.startswith(_VISIBLE_LIGHT):
         return "photo"
-    return _KIND_BY_SOP_CLASS.get(sop_class, "capture" if "Rows" in facts else "non-image")
+    return _KIND_BY_SOP_CLASS.get(sop_class, "capture" if {"Rows", "BitsAllocated"} <= facts.keys() else "non-image")
 
 
 def stack_kind(facts: Facts) -> str:
-    """Return the kind of a stack: a volume may turn out to be a localizer, a reformat, a projection or a map."""
+    """Return the kind of a stack: ImageType and description may make a volume a localizer, a mosaic or a map, say."""
     kind = object_kind(facts)
     if kind != "volume":
         return kind

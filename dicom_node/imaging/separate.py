@@ -8,7 +8,6 @@ from collections.abc import Hashable, Iterable, Sequence
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 
 from dicom_node.images import FactValue, Frame
 from dicom_node.imaging.geometry import Plane, plane_of, position_numbers
@@ -17,26 +16,30 @@ from dicom_node.imaging.headers import Values
 SAME_ORIENTATION_DEGREES = 1.0
 
 _ALWAYS_APART = {
-    "SOPClassUID": 0,
-    "Rows": 0,
-    "Columns": 0,
-    "PixelSpacing": 3,
-    "ConvolutionKernel": 0,
-    "ImageType": 0,
-    "FrameType": 0,
-    "EchoTime": 2,
-    "DiffusionBValue": 0,
+    "SOPClassUID": 0.0,
+    "Rows": 0.0,
+    "Columns": 0.0,
+    "PixelSpacing": 0.001,  # mm
+    "ConvolutionKernel": 0.0,
+    "ImageType": 0.0,
+    "FrameType": 0.0,
+    "EchoTime": 0.01,  # ms
+    "DiffusionBValue": 1.0,  # s/mm2
 }
-"""Attributes that differ between stacks, with the decimals to which numbers are compared."""
+"""Attributes that differ between stacks, with the largest gap between neighbouring values of one stack."""
 
-_APART_WHERE_POSITIONS_REPEAT = (
-    "AcquisitionNumber",
-    "TemporalPositionIdentifier",
-    "ContrastBolusAgentPhase",
-    "AcquisitionTime",
-    "AcquisitionDateTime",
-    "FrameAcquisitionDateTime",
-)
+_APART_WHERE_POSITIONS_REPEAT = {
+    "AcquisitionNumber": 0.0,
+    "TemporalPositionIdentifier": 0.0,
+    "ContrastBolusAgentPhase": 0.0,
+    "AcquisitionTime": 0.0,
+    "AcquisitionDateTime": 0.0,
+    "FrameAcquisitionDateTime": 0.0,
+    "NominalPercentageOfCardiacPhase": 0.5,
+    "TriggerTime": 1.0,  # ms
+    "KVP": 0.5,
+}
+_ROUNDING = 1e-9  # of a value: what a decimal string loses as a binary number
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -66,14 +69,17 @@ class Item:
 
 
 def separate(items: Iterable[Item]) -> list[list[Item]]:
-    """Split frames into stacks: by what always tells stacks apart, then by time where positions repeat."""
+    """Split frames into stacks: by what always tells stacks apart; where positions repeat by time, then by order."""
     ordered = sorted(items, key=lambda item: item.order)
     orientations: list[Plane] = []
-    groups = _grouped(ordered, ((_key(item), _orientation(item, orientations)) for item in ordered))
+    makes = zip(*(_clustered(ordered, keyword, gap) for keyword, gap in _ALWAYS_APART.items()), strict=True)
+    turns = (_orientation(item, orientations) for item in ordered)
+    groups = _grouped(ordered, zip(makes, turns, strict=True))
     groups = [part for group in groups for part in _by_frame_of_reference(group)]
-    for keyword in _APART_WHERE_POSITIONS_REPEAT:
-        groups = [part for group in groups for part in _by_repeats(group, keyword)]
-    return groups
+    for keyword, gap in _APART_WHERE_POSITIONS_REPEAT.items():
+        groups = [part for group in groups for part in _by_repeats(group, keyword, gap)]
+    groups = [part for group in groups for part in _by_order(group)]
+    return [part for group in groups for part in _by_repeats(group, "ContentTime", 0.0)]
 
 
 def in_order(items: Sequence[Item]) -> list[Item]:
@@ -92,11 +98,19 @@ def _grouped(items: Iterable[Item], keys: Iterable[Hashable]) -> list[list[Item]
     return list(groups.values())
 
 
-def _key(item: Item) -> Hashable:
-    return tuple(
-        tuple(round(value, decimals) if isinstance(value, float) else value for value in item.values.get(keyword, ()))
-        for keyword, decimals in _ALWAYS_APART.items()
-    )
+def _clustered(items: Sequence[Item], keyword: str, gap: float) -> list[tuple[FactValue, ...]]:
+    """Return each frame's values of a keyword, numbers replaced by the least of their cluster.
+
+    Neighbouring numbers are of one cluster up to the gap: rounding would part values on both sides of its boundary.
+    """
+    values = [item.values.get(keyword, ()) for item in items]
+    least: dict[float, float] = {}
+    before = -np.inf
+    for number in sorted({part for value in values for part in value if isinstance(part, float)}):
+        near = number - before <= gap + _ROUNDING * abs(number)
+        least[number] = least[before] if near else number
+        before = number
+    return [tuple(least[part] if isinstance(part, float) else part for part in value) for value in values]
 
 
 def _orientation(item: Item, known: list[Plane]) -> int:
@@ -116,32 +130,78 @@ def _by_frame_of_reference(group: list[Item]) -> list[list[Item]]:
     return [group] if len(group) > 2 and len(set(values)) == len(group) else _grouped(group, values)
 
 
-def _by_repeats(group: list[Item], keyword: str) -> list[list[Item]]:
+def _by_repeats(group: list[Item], keyword: str, gap: float) -> list[list[Item]]:
     """Split a group whose positions repeat by one keyword, if its values tell the repeats apart.
 
     Where every position comes equally often, the first of each position is one stack, the second another: a time that
     differs from slice to slice separates phases too. Elsewhere equal values make a stack, unless nearly every slice
-    has a value of its own.
+    has a value of its own, or every value's slices repeat as often as all of them do.
     """
     positions = _positions(group)
-    repeats = Counter(positions.tolist() if positions is not None else ())
-    most = max(repeats.values(), default=1)
-    values = [item.values.get(keyword, ()) for item in group]
-    if positions is None or most == 1 or len(set(values)) == 1:
+    most = _most_repeats(positions)
+    values = _clustered(group, keyword, gap)
+    if most == 1 or len(set(values)) == 1:
         return [group]
-    if set(repeats.values()) == {most} and len(set(zip(positions.tolist(), values, strict=True))) == len(group):
-        return _grouped(group, _ranks(positions.tolist(), values))
-    if len(set(values)) <= max(most, len(group) // 2):
-        return _grouped(group, values)
-    return [group]
+    if _is_even(positions) and len(set(zip(positions, values, strict=True))) == len(group):
+        return _grouped(group, _ranks(positions, values))
+    parts = _grouped(group, values)
+    tells = len(parts) <= max(most, len(group) // 2) and min(_most_repeats(_positions(part)) for part in parts) < most
+    return parts if tells else [group]
 
 
-def _positions(group: Sequence[Item]) -> NDArray[np.intp] | None:
+def _by_order(group: list[Item]) -> list[list[Item]]:
+    """Split a group whose positions repeat by the order in which its frames are numbered.
+
+    Either the numbers run through all positions and then begin again, the last time perhaps not to the end, or each
+    position's frames follow each other. A few slices that come twice are no second volume: they stay.
+    """
+    positions = _positions(group)
+    whole = len(set(positions))
+    if whole in {1, len(group)} or not positions or not _is_numbered(group):
+        return [group]
+    runs = _grouped(group, _runs(positions))
+    if all(len(run) == whole for run in runs[:-1]) and (len(runs) > 2 or len(runs[-1]) == whole):
+        return runs
+    numbers = [(item.order[0], float(item.frame.number or 0)) for item in group]
+    return _grouped(group, _ranks(positions, numbers)) if _is_even(positions) else [group]
+
+
+def _runs(positions: Sequence[int]) -> list[int]:
+    """Return for each frame how often, up to it, a position came again since the run before."""
+    seen: set[int] = set()
+    runs, run = [], 0
+    for position in positions:
+        if position in seen:
+            seen, run = set(), run + 1
+        seen.add(position)
+        runs.append(run)
+    return runs
+
+
+def _is_numbered(group: Sequence[Item]) -> bool:
+    """Say whether Instance Numbers, or the frame numbers of one object, put all frames in one order."""
+    if len({item.frame.sop_instance_uid for item in group}) == 1:
+        return True
+    numbers = {(item.order[0], item.frame.number) for item in group}
+    return len(numbers) == len(group) and all(np.isfinite(item.order[0]) for item in group)
+
+
+def _most_repeats(positions: Sequence[int]) -> int:
+    return max(Counter(positions).values(), default=1)
+
+
+def _is_even(positions: Sequence[int]) -> bool:
+    return len(set(Counter(positions).values())) == 1
+
+
+def _positions(group: Sequence[Item]) -> list[int]:
+    """Return the rank of each frame's position along the normal; none where the headers give no positions."""
     planes = [item.plane for item in group]
     if planes[0] is None:
-        return None
+        return []
     normal = planes[0].normal
-    return position_numbers(np.array([plane.origin @ normal for plane in planes if plane is not None]))
+    ranks = position_numbers(np.array([plane.origin @ normal for plane in planes if plane is not None]))
+    return [int(rank) for rank in ranks]
 
 
 def _ranks(positions: Sequence[int], values: Sequence[tuple[FactValue, ...]]) -> list[int]:

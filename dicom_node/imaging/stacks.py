@@ -10,7 +10,7 @@ from pydicom import Dataset
 
 from dicom_node.errors import ObjectError
 from dicom_node.images import Facts, FactValue, Frame, Stack
-from dicom_node.imaging.geometry import plane_name
+from dicom_node.imaging.geometry import plane_name, position_numbers
 from dicom_node.imaging.headers import Values, frame_values, merged, naming, read_header, values_of
 from dicom_node.imaging.kinds import STANDING_ALONE, object_kind, stack_kind
 from dicom_node.imaging.separate import Item, in_order, separate
@@ -124,7 +124,6 @@ def _facts(items: Sequence[Item], opened: Mapping[str, _Object]) -> Facts:
     facts = merged([*shared.values(), *(item.own for item in items)])
     computed: dict[str, tuple[FactValue, ...]] = {
         "kind": (stack_kind(facts),),
-        "slices": (float(len(items)),),
         "caller": tuple(dict.fromkeys(caller for one in sources for caller in one.callers if caller)),
         "ours": ("true",) if any(one.ours for one in sources) else (),
     }
@@ -132,15 +131,22 @@ def _facts(items: Sequence[Item], opened: Mapping[str, _Object]) -> Facts:
 
 
 def _extent(items: Sequence[Item]) -> Facts:
-    """Return plane, spacing between slices (median) and the length that the slices cover, where the header says."""
+    """Return plane, number of positions, their spacing (median) and the length that they cover, where the header says.
+
+    Where frames repeat positions, `repeats` is how often at most.
+    """
     planes = [item.plane for item in items]
     first = planes[0]
     if first is None or None in planes:
-        return {}
-    name: Facts = {"plane": (plane_name(first.normal),)}
-    distances = np.array([plane.origin @ first.normal for plane in planes if plane is not None])
+        return {"slices": (float(len(items)),)}
+    along = np.array([plane.origin @ first.normal for plane in planes if plane is not None])
+    ranks = position_numbers(along)
+    distances = along[np.unique(ranks, return_index=True)[1]]  # one per position
+    found: Facts = {"plane": (plane_name(first.normal),), "slices": (float(len(distances)),)}
+    if len(distances) < len(along):
+        found = {**found, "repeats": (float(np.bincount(ranks).max()),)}
     if len(distances) < 2:
-        return name
+        return found
     spacing = float(np.median(np.diff(distances)))
     extent = float(distances[-1] - distances[0]) + spacing
-    return {**name, "spacing_mm": (round(spacing, 4),), "extent_mm": (round(extent, 4),)}
+    return {**found, "spacing_mm": (round(spacing, 4),), "extent_mm": (round(extent, 4),)}

@@ -34,6 +34,7 @@ _READERS = min(4, os.cpu_count() or 1)  # threads; more would only wait for the 
 _TILT_DEGREES = 1.0  # between the slice normal and the line through the slices' positions
 _UNEVEN_FRACTION = 0.01  # of the spacing
 _UNEVEN_MM = 0.1  # rounding in the header, for slices that are not much thinner than this
+_SLACK = 1e-6  # of the spacing: 1.3 less 1.2 is more than 0.1 in binary numbers
 
 
 def read_volume(stack: Stack, limits: PixelLimits = NO_LIMITS) -> Volume:
@@ -173,7 +174,7 @@ def _slice_step(frames: Sequence[Frame], planes: Sequence[Plane]) -> NDArray[np.
     step: NDArray[np.float64] = (origins[-1] - origins[0]) / (len(origins) - 1)
     offsets = np.linalg.norm(origins - origins[0] - np.outer(np.arange(len(origins)), step), axis=1)
     worst = int(np.argmax(offsets))
-    if offsets[worst] > max(1.0, float(np.median(steps)) / 2):
+    if offsets[worst] > max(1.0, float(np.median(steps)) / 2) * (1 + _SLACK):
         raise GeometryError(frames[worst].sop_instance_uid, f"lies {offsets[worst]:.2f} mm beside the line of slices")
     return step
 
@@ -181,8 +182,8 @@ def _slice_step(frames: Sequence[Frame], planes: Sequence[Plane]) -> NDArray[np.
 def _no_repeats(frames: Sequence[Frame], steps: NDArray[np.float64]) -> None:
     for frame, before, step in zip(frames[1:], frames, steps, strict=False):
         if step <= SAME_POSITION_MM:
-            where = "at the same position as" if step >= -SAME_POSITION_MM else "out of order, below"
-            raise GeometryError(frame.sop_instance_uid, f"lies {where} {before.sop_instance_uid}")
+            where = "repeats the position of" if step >= -SAME_POSITION_MM else "lies out of order, below"
+            raise GeometryError(frame.sop_instance_uid, f"{where} {before.sop_instance_uid}")
 
 
 def _no_tilt(frames: Sequence[Frame], origins: NDArray[np.float64], normal: NDArray[np.float64]) -> None:
@@ -195,9 +196,21 @@ def _no_tilt(frames: Sequence[Frame], origins: NDArray[np.float64], normal: NDAr
         )
 
 
+def _is_grid(steps: NDArray[np.float64], tolerance: float) -> bool:
+    """Say whether each slice lies within a tolerance, mm, of where the best even spacing puts it.
+
+    Positions rounded to 0.1 mm do so, though their steps differ by 0.1 mm, which is much of a thin slice's spacing.
+    """
+    places, numbers = np.concatenate([[0.0], np.cumsum(steps)]), np.arange(len(steps) + 1)
+    even = np.polynomial.Polynomial.fit(numbers, places, 1)(numbers)
+    return bool(np.abs(places - even).max() <= tolerance)
+
+
 def _even(frames: Sequence[Frame], steps: NDArray[np.float64]) -> None:
     spacing = float(np.median(steps))
-    tolerance = max(_UNEVEN_FRACTION * spacing, min(_UNEVEN_MM, spacing / 5))
+    tolerance = max(_UNEVEN_FRACTION * spacing, min(_UNEVEN_MM, spacing / 4)) + _SLACK * spacing
+    if _is_grid(steps, tolerance):
+        return
     for frame, step in zip(frames[1:], steps, strict=True):
         if abs(step - spacing) <= tolerance:
             continue

@@ -22,6 +22,7 @@ from pynetdicom.presentation import PresentationContext, build_context, negotiat
 from dicom_node.config import Node
 from dicom_node.receive.association import INVALID_PARAMETER, MAXIMUM_PDU, AbortError, Agreed
 from dicom_node.receive.services import Caller, Context
+from dicom_node.retired import RETIRED_STORAGE
 from dicom_node.uids import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_NAME
 
 _VERIFICATION = "1.2.840.10008.1.1"  # PS3.4 A.4
@@ -57,7 +58,9 @@ class Negotiation:
         _quieten_pynetdicom()
         self._node = node
         known = [str(context.abstract_syntax) for context in AllStoragePresentationContexts]
-        storage = [build_context(uid, _TRANSFER_SYNTAXES) for uid in (*known, *node.extra_sop_classes)]
+        storage = [
+            build_context(uid, _TRANSFER_SYNTAXES) for uid in (*known, *RETIRED_STORAGE, *node.extra_sop_classes)
+        ]
         self._supported = [build_context(_VERIFICATION), *storage, *further]
 
     def answer(self, pdu: bytes, address: str) -> tuple[Agreed, bytes]:

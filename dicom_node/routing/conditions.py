@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable, Sequence
 
 from dicom_node.config import Condition, Conditions, Scalar
@@ -11,6 +12,7 @@ from dicom_node.patterns import blanked, search
 
 ABSENT = "absent"
 _SHOWN_VALUES = 6
+_SAME = 1e-6  # of a number: 5.0000001 mm is at most 5
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -76,11 +78,13 @@ def _any_of(condition: Condition, values: Sequence[FactValue]) -> bool:
 
 
 def _at_least(condition: Condition, values: Sequence[FactValue]) -> bool:
-    return any(number >= _bound(condition.min) for number in _numbers(values))
+    least = _bound(condition.min)
+    return any(number >= least or math.isclose(number, least, rel_tol=_SAME) for number in _numbers(values))
 
 
 def _at_most(condition: Condition, values: Sequence[FactValue]) -> bool:
-    return any(number <= _bound(condition.max) for number in _numbers(values))
+    most = _bound(condition.max)
+    return any(number <= most or math.isclose(number, most, rel_tol=_SAME) for number in _numbers(values))
 
 
 def _matches(condition: Condition, values: Sequence[FactValue]) -> bool:

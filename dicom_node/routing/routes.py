@@ -66,7 +66,10 @@ def decide(config: Config, stack: Stack, gates: Mapping[str, GateAnswer], given:
     declined = {pipeline: why for pipeline, why in given.refusals.items() if pipeline in asked}
     runs = _runs([route for route, checked in pairs if checked.runs], declined)
     waiting = [route.name for route, checked in pairs if checked.waits and not declined.keys() >= set(route.run)]
-    return _with_verdict(Decision("run", "", settled, routes, runs, declined), waiting)
+    decision = _with_verdict(Decision("run", "", settled, routes, runs, declined), waiting)
+    if decision.verdict == "nothing to run" and stack.repetition:
+        return dataclasses.replace(decision, reason=f"{decision.reason}; {stack.repetition}")
+    return decision
 
 
 def _copy(stack: Stack, given: Given) -> str:

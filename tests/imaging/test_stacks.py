@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from pydicom import Dataset, uid
 
+from dicom_node import retired
 from dicom_node.errors import GeometryError
 from dicom_node.imaging import read_volume, split, stack_id
 from tests.imaging.objects import (
@@ -123,9 +124,72 @@ def test_a_time_that_differs_from_slice_to_slice_separates_phases(tmp_path: Path
     assert _instances(tmp_path, series) == [[0, 1, 2, 3], [4, 5, 6, 7]]
 
 
+def test_values_on_both_sides_of_a_rounding_boundary_are_one_stack(tmp_path: Path) -> None:
+    times, spacings = (4.6049, 4.6051), (0.4994999, 0.4995001)
+    series = [ct((0, 0, 2 * k), EchoTime=times[k % 2], PixelSpacing=[spacings[k % 2], 0.5]) for k in range(6)]
+    assert _instances(tmp_path, series) == [[0, 1, 2, 3, 4, 5]]
+
+
+def test_numbers_further_apart_than_rounding_are_two_stacks(tmp_path: Path) -> None:
+    series = [*ct_series(3, EchoTime=4.6), *ct_series(3, EchoTime=4.62)]
+    assert _instances(tmp_path, series) == [[0, 1, 2], [3, 4, 5]]
+
+
+BY_VOLUME = [(volume, z) for volume in range(3) for z in range(4)]
+BY_SLICE = [(volume, z) for z in range(4) for volume in range(3)]
+
+
+@pytest.mark.parametrize("order", [BY_VOLUME, BY_SLICE], ids=["volume by volume", "slice by slice"])
+def test_volumes_that_only_their_order_tells_apart_are_stacks(tmp_path: Path, order: list[tuple[int, int]]) -> None:
+    series = [ct((0, 0, 2 * z), volume, InstanceNumber=number) for number, (volume, z) in enumerate(order, 1)]
+    found = stacks(tmp_path, series).stacks
+    assert [stack.text("slices") for stack in found] == ["4.0"] * 3
+    assert [set(read_volume(stack).array.ravel() + 1024) for stack in found] == [{0.0}, {1.0}, {2.0}]
+
+
+def test_a_scan_that_was_stopped_leaves_its_whole_volumes(tmp_path: Path) -> None:
+    series = [ct((0, 0, 2 * (k % 4)), InstanceNumber=k + 1) for k in range(10)]
+    assert _instances(tmp_path, series) == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9]]
+
+
+def test_frames_of_one_object_that_only_their_order_tells_apart_are_stacks(tmp_path: Path) -> None:
+    positions = [(0, 0, z) for z in (4, 2, 0)]
+    found = stacks(tmp_path, [multi_frame_ct([*positions, *positions])]).stacks
+    assert [[frame.number for frame in one.frames] for one in found] == [[3, 2, 1], [6, 5, 4]]
+
+
+@pytest.mark.parametrize(
+    ("keyword", "values"),
+    [("NominalPercentageOfCardiacPhase", (40, 75)), ("KVP", (80, 140)), ("TriggerTime", (30.2, 61.4))],
+)
+def test_phases_and_energies_that_follow_each_other_slice_by_slice_are_told_apart(
+    tmp_path: Path, keyword: str, values: tuple[Any, Any]
+) -> None:
+    series = [ct((0, 0, 2 * z), **{keyword: value}) for z in range(3) for value in values]
+    assert _instances(tmp_path, series) == [[0, 2, 4], [1, 3, 5]]
+
+
+def test_a_time_of_each_slice_in_every_volume_does_not_split_by_slice(tmp_path: Path) -> None:
+    series = [ct((0, 0, 2 * (k % 4)), InstanceNumber=k + 1, TriggerTime=40.0 * (k % 4)) for k in range(12)]
+    assert _instances(tmp_path, series) == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9, 10, 11]]
+
+
+def test_where_repeats_cannot_be_told_apart_positions_are_counted_and_the_reason_says_so(tmp_path: Path) -> None:
+    stack = only(tmp_path, [ct((0, 0, 2 * (k % 4)), InstanceNumber=1) for k in range(7)])
+    assert (stack.text("slices"), stack.text("repeats"), stack.number("spacing_mm")) == ("4.0", "2.0", 2.0)
+    assert stack.repetition == (
+        "it repeats positions (7 frames at 4 positions), and nothing in the headers tells the repeats apart"
+    )
+
+
+def test_one_slice_that_came_twice_is_no_second_volume(tmp_path: Path) -> None:
+    series = [*ct_series(4), ct((0, 0, 2), InstanceNumber=5)]
+    assert only(tmp_path, series).text("repeats") == "2.0"
+
+
 def test_phases_that_nothing_tells_apart_stay_together_and_are_refused(tmp_path: Path) -> None:
     series = [ct((0, 0, 2 * (k % 4)), AcquisitionTime=f"{101000 + k}") for k in range(7)]
-    with pytest.raises(GeometryError, match="lies at the same position"):
+    with pytest.raises(GeometryError, match="repeats the position"):
         read_volume(only(tmp_path, series))
 
 
@@ -155,6 +219,11 @@ def test_frames_of_a_multi_frame_object_are_split_like_slices(tmp_path: Path) ->
         ({"ImageType": ["DERIVED", "SECONDARY", "REFORMATTED", "AVERAGE"]}, "reformat"),
         ({"ImageType": ["DERIVED", "SECONDARY", "PROJECTION IMAGE", "MIP"]}, "projection"),
         ({"ImageType": ["DERIVED", "PRIMARY", "PERFUSION", "RCBF"]}, "map"),
+        ({"ImageType": ["ORIGINAL", "PRIMARY", "METABOLITE_MAP", "NONE"]}, "map"),
+        ({"ImageType": ["DERIVED", "PRIMARY", "DIFFUSION", "DIFFUSION_ANISO"]}, "map"),
+        ({"ImageType": ["DERIVED", "PRIMARY", "T2_STAR MAP"]}, "map"),
+        ({"ImageType": ["ORIGINAL", "PRIMARY", "M", "ND", "MOSAIC"]}, "mosaic"),
+        ({"ImageType": ["ORIGINAL", "PRIMARY", "M", "VFRAME"]}, "mosaic"),
         ({"ImageType": ["DERIVED", "SECONDARY", "SCREEN SAVE"]}, "capture"),
         ({"SeriesDescription": "Topogram 0.6 T20s"}, "localizer"),
         ({"SeriesDescription": "PreMonitoring"}, "tracking"),
@@ -164,6 +233,11 @@ def test_frames_of_a_multi_frame_object_are_split_like_slices(tmp_path: Path) ->
         ({"SOPClassUID": uid.SecondaryCaptureImageStorage, "SeriesDescription": "scout"}, "capture"),
         ({"SOPClassUID": uid.VLEndoscopicImageStorage}, "photo"),
         ({"SOPClassUID": uid.SegmentationStorage}, "non-image"),
+        ({"SOPClassUID": uid.MRSpectroscopyStorage}, "non-image"),
+        ({"SOPClassUID": retired.ULTRASOUND}, "photo"),
+        ({"SOPClassUID": retired.XRAY_ANGIOGRAPHIC_BIPLANE}, "radiograph"),
+        ({"SOPClassUID": retired.NUCLEAR_MEDICINE}, "volume"),
+        ({"SOPClassUID": "1.2.840.10008.5.1.4.1.1.88.99", "BitsAllocated": None, "PixelData": None}, "non-image"),
         ({"SOPClassUID": uid.XRayRadiationDoseSRStorage, "Rows": None}, "non-image"),
         ({"SOPClassUID": uid.EncapsulatedPDFStorage, "Rows": None}, "non-image"),
     ],

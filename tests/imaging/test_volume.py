@@ -115,6 +115,15 @@ def test_rounding_of_positions_in_the_header_is_no_uneven_spacing(tmp_path: Path
     assert read_volume(only(tmp_path, series)).spacing_mm[0] == pytest.approx(0.625)
 
 
+@pytest.mark.parametrize("spacing_mm", [0.25, 0.3, 0.625, 0.75, 0.8, 1.25, 2.5, 3.75])
+@pytest.mark.parametrize("start_mm", [0.0, -118.125, 30.33])
+def test_positions_rounded_to_a_tenth_of_a_millimetre_are_even(
+    tmp_path: Path, spacing_mm: float, start_mm: float
+) -> None:
+    series = [ct((0, 0, round(start_mm + spacing_mm * k, 1)), InstanceNumber=k + 1) for k in range(24)]
+    assert read_volume(only(tmp_path, series)).spacing_mm[0] == pytest.approx(spacing_mm, abs=0.01)
+
+
 def test_gantry_tilt_is_refused_and_named(tmp_path: Path) -> None:
     error = _refusal(tmp_path, [ct((0, 0.2679 * z, z)) for z in (0, 2, 4)])
     assert "gantry is tilted" in error.problem

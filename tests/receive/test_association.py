@@ -15,6 +15,7 @@ from pydicom.uid import UID, CTImageStorage, ExplicitVRLittleEndian
 from pynetdicom import AE
 from pynetdicom.association import Association
 
+from dicom_node.retired import RETIRED_STORAGE
 from tests.receive.node import Site, altered, eventually, running
 from tests.support.dicom import PATIENT_ID, PATIENT_NAME, ct_slice, encoded, series
 from tests.support.malformed import request
@@ -83,6 +84,12 @@ def test_an_extra_sop_class_is_accepted(start: Callable[..., Site]) -> None:
     dataset.SOPClassUID = dataset.file_meta.MediaStorageSOPClassUID = private
     assert site.store([dataset]) == [0x0000]
     assert site.registered(1)[0].sop_class_uid == private
+
+
+@pytest.mark.parametrize("sop_class", RETIRED_STORAGE)
+def test_a_retired_storage_class_is_accepted(site: Site, sop_class: str) -> None:
+    with site.association([(sop_class, IMPLICIT)]) as association:
+        assert [str(context.abstract_syntax) for context in association.accepted_contexts] == [sop_class]
 
 
 def test_an_unknown_sop_class_is_not_accepted(site: Site) -> None:

@@ -90,7 +90,7 @@ def test_the_block_lies_to_the_left_the_front_and_the_head(tmp_path: Path) -> No
 
 @pytest.mark.parametrize(
     ("geometry", "reason"),
-    [({"shear_mm": 0.7}, "the gantry is tilted"), ({"step_mm": 0.0}, "at the same position")],
+    [({"shear_mm": 0.7}, "the gantry is tilted"), ({"step_mm": 0.0}, "repeats the position")],
 )
 def test_geometry_that_no_grid_holds_is_refused_by_name(geometry: dict[str, Any], reason: str, tmp_path: Path) -> None:
     with pytest.raises(GeometryError, match=reason):

@@ -39,6 +39,8 @@ def _checked(condition: Any, values: tuple[FactValue, ...]) -> Checked:
         (False, ("true",), False),
         ({"min": 1, "max": 5}, (5.0,), True),
         ({"max": 5}, (5.1,), False),
+        ({"max": 5}, (5.000001,), True),
+        ({"min": 60}, (59.99999999,), True),
         ({"min": 3}, (1.0, 4.0), True),
         ({"min": 3}, ABSENT, False),
         ({"max": 5}, ABSENT, False),
