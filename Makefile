@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed-$(EXTRAS)
 
-.PHONY: demo test check parity bench bench-results faults-short faults soak fuzz models published
+.PHONY: demo test check structure parity bench bench-results faults-short faults soak fuzz models published
 demo: $(INSTALLED)
 	$(BIN)/dicom-node demo
 
@@ -49,6 +49,10 @@ soak: $(INSTALLED)
 
 fuzz: $(INSTALLED)
 	$(BIN)/python -m tests.faults.fuzz
+
+# Sizes, names and imports of the source, in numbers.
+structure: $(INSTALLED)
+	$(BIN)/python -m benchmarks.structure
 
 # By hand: seconds and peak memory of a case of each published model; takes ten minutes, and 10 GB for the kidneys.
 models: $(INSTALLED)
