@@ -207,6 +207,7 @@ class Encoding(_Section):
     seg_compression: Compression = "none"  # lossless all; a BINARY SEG is sent plain or as JPEG 2000
     empty_frames: bool = False  # whether a SEG keeps frames without any marked pixel
     sr_class: Literal["comprehensive 3d", "comprehensive"] = "comprehensive 3d"  # the latter for an old peer
+    sc_frames: Literal["multiple", "single"] = "multiple"  # of drawn slices: one object, or one each for an old peer
     sc_modality: str = Field("OT", pattern=r"^[A-Z]{2,16}$")  # so that no hanging protocol takes it for an original
 
     @model_validator(mode="after")

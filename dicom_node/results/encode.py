@@ -9,10 +9,10 @@ from pathlib import Path
 from dicom_node.config import OutputKind
 from dicom_node.errors import ProofError
 from dicom_node.findings import ErasedImage, Segmentation
+from dicom_node.results.captures import encode_overlays
 from dicom_node.results.groups import references_to
 from dicom_node.results.ko import Rejection, encode_key_images
 from dicom_node.results.ko import encode_rejection as rejection_note
-from dicom_node.results.overlay import encode_overlays
 from dicom_node.results.pr import encode_states
 from dicom_node.results.prove import Proof, Subject, prove
 from dicom_node.results.provenance import finished
@@ -98,8 +98,8 @@ def _pictures(request: Request, sources: Sources) -> Iterator[tuple[OutputKind, 
     for index, erased in enumerate(request.findings.of(ErasedImage)):
         yield "SC", Made(encode_erased(request, erased, index, sources)), erased
     if request.findings.of(Segmentation):
-        for k, picture in encode_overlays(request, sources):
-            yield "SC", Made(picture, series="overlay"), k
+        for captured, made in encode_overlays(request, sources):
+            yield "SC", made, captured
 
 
 def _keep(kind: OutputKind, made: Made, folder: Path, proof: Proof) -> EncodedFile:

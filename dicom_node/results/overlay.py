@@ -1,27 +1,21 @@
-"""What was found drawn into the picture, for viewers that show no SEG: Secondary Captures in colour (PS3.3 A.8)."""
+"""What was found drawn into the picture, for viewers that show no SEG."""
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from pydicom.dataset import Dataset
-from pydicom.uid import SecondaryCaptureImageStorage
 
 from dicom_node.images import Frame
 from dicom_node.imaging import read_photograph
 from dicom_node.imaging.pixels import read_object, stored_pixels
 from dicom_node.imaging.shown import shown
-from dicom_node.results.concepts import PROCESSED_FROM, concept
 from dicom_node.results.grey import grey_scale
-from dicom_node.results.outlines import Drawn, drawn
-from dicom_node.results.request import Request
-from dicom_node.results.sc import sided
-from dicom_node.results.sources import Sources, referred
+from dicom_node.results.outlines import Drawn
+from dicom_node.results.sources import Sources
 
 LABEL = "AI - not for diagnosis"
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
@@ -30,14 +24,6 @@ _WIDTH_AT_1 = cv2.getTextSize(LABEL, _FONT, 1.0, 1)[0][0]
 _LINE_AT_1 = 34  # pixels from one line of text to the next
 _LEAST_PIXELS = 384  # of a picture's shorter side; smaller ones are enlarged, so that the label can be read
 _WHITE, _BLACK = (255, 255, 255), (0, 0, 0)
-
-
-def encode_overlays(request: Request, sources: Sources) -> Iterator[tuple[int, Dataset]]:
-    """Yield a picture of each frame on which anything was found, with the frame's index in the stack."""
-    found = drawn(request)
-    by_frame = {k: tuple(these) for k, these in itertools.groupby(found, key=lambda one: one.frame)}
-    for (k, these), picture in zip(by_frame.items(), pictures(sources, list(by_frame)), strict=True):
-        yield k, _capture(request, sources, k, draw(picture, these, _made_by(request)))
 
 
 def pictures(sources: Sources, indices: Sequence[int]) -> Iterator[NDArray[np.uint8]]:
@@ -86,32 +72,3 @@ def _write(canvas: NDArray[np.uint8], lines: Sequence[tuple[str, tuple[int, ...]
 def labelled_rows(shape: tuple[int, ...], lines: int) -> int:
     """Return how many rows of a drawn picture the text may take."""
     return round(_LINE_AT_1 * _LABEL_SHARE * shape[1] / _WIDTH_AT_1 * (lines + 1))
-
-
-def _made_by(request: Request) -> str:
-    return f"{request.findings.pipeline} {request.findings.version}"
-
-
-def _capture(request: Request, sources: Sources, k: int, picture: NDArray[Any]) -> Dataset:
-    frame, result = sources.stack.frames[k], Dataset()
-    result.update(sided(sources.first))
-    sources.copy_sides(result, say_nothing=True)
-    result.setdefault("PatientOrientation", None)
-    result.SOPClassUID = SecondaryCaptureImageStorage
-    result.SOPInstanceUID = request.uid("result", "SC", detail=f"overlay {frame.sop_instance_uid} {frame.number or 0}")
-    result.InstanceNumber, result.Modality, result.ConversionType = k + 1, request.encoding.sc_modality, "WSD"
-    result.ImageType = ["DERIVED", "SECONDARY"]
-    result.BurnedInAnnotation = "YES"
-    result.DerivationDescription = (
-        f"Outlines by {_made_by(request)} drawn on the image; not for diagnosis; see original"
-    )
-    source = referred(frame)
-    source.PurposeOfReferenceCodeSequence = [concept(PROCESSED_FROM)]
-    result.SourceImageSequence = [source]
-    result.Rows, result.Columns = picture.shape[:2]
-    result.SamplesPerPixel, result.PhotometricInterpretation, result.PlanarConfiguration = 3, "RGB", 0
-    result.BitsAllocated = result.BitsStored = 8
-    result.HighBit, result.PixelRepresentation = 7, 0
-    data = picture.tobytes()
-    result.add_new("PixelData", "OB", data + b"\0" * (len(data) % 2))
-    return result

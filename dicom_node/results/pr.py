@@ -53,7 +53,7 @@ def _state(request: Request, sources: Sources, found: Sequence[Drawn], index: in
     state.SOPClassUID = GrayscaleSoftcopyPresentationStateStorage
     state.SOPInstanceUID = request.uid("result", "PR", index)
     state.Modality, state.InstanceNumber = "PR", index + 1
-    sources.copy_sides(state, say_nothing=True)
+    state.update(sources.sides(state))
     state.ContentLabel = provenance.content_label(request)
     state.ContentDescription = provenance.content_description(request)
     state.ContentCreatorName = f"{provenance.MANUFACTURER}^"

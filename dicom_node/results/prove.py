@@ -16,6 +16,7 @@ from pydicom.dataset import Dataset
 from dicom_node.errors import ProofError
 from dicom_node.findings import Classification, Code, ErasedImage, Measurement, Segmentation
 from dicom_node.results import sc
+from dicom_node.results.captures import Captured
 from dicom_node.results.groups import found_boxes, outline
 from dicom_node.results.patient import copied, differing
 from dicom_node.results.prove_drawn import prove_overlay, prove_selection, prove_state
@@ -23,8 +24,8 @@ from dicom_node.results.prove_seg import prove_segmentation
 from dicom_node.results.request import Reference, Request
 from dicom_node.results.sources import Sources, read_pixels
 
-Subject: TypeAlias = Segmentation | ErasedImage | int | tuple[Reference, ...] | None
-"""What an object alone encodes: a finding, the frame of that index in the stack, results; None: all that was found."""
+Subject: TypeAlias = Segmentation | ErasedImage | Captured | tuple[Reference, ...] | None
+"""What an object alone encodes: a finding, the frames drawn on, results; None: all that was found."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -50,7 +51,7 @@ def prove(path: Path, proof: Proof) -> None:
     dataset = dcmread(path)
     if isinstance(of, ErasedImage):
         prove_erased(dataset, of, sources)
-    elif isinstance(of, int):
+    elif isinstance(of, Captured):
         prove_overlay(dataset, request, of, sources)
     elif dataset.Modality == "PR":
         prove_state(dataset, request, sources)
@@ -77,7 +78,7 @@ def prove_erased(dataset: Dataset, erased: ErasedImage, sources: Sources) -> Non
     Raises:
         ProofError: naming the attribute, or how many pixels differ.
     """
-    for element in sc.described(sources.first):
+    for element in (*sc.described(sources.first), *sources.sides(dataset)):
         if not _same(dataset, element):
             raise ProofError(f"{dataset.SOPInstanceUID}: {element.keyword} is not the source's")
     written, original = dataset.pixel_array, read_pixels(sources.stack.frames[0])

@@ -9,18 +9,21 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
+from pydicom.pixels.utils import iter_pixels
 
 from dicom_node.errors import ProofError
 from dicom_node.findings import Segmentation
 from dicom_node.images import Frame
+from dicom_node.results.captures import Captured, plane_of_picture
 from dicom_node.results.groups import found_boxes, outline
 from dicom_node.results.ko import key_frames
 from dicom_node.results.outlines import filled
 from dicom_node.results.overlay import labelled_rows, pictures, scale_of
 from dicom_node.results.request import Reference, Request
 from dicom_node.results.seg import present
-from dicom_node.results.sources import Sources
+from dicom_node.results.sources import Sources, plane_of
 
+_FAR_MM = 0.01  # between where a picture lies and where it should
 _LEAST_DICE = 0.99  # of an outline filled again: one that is too long for an element is thinned
 
 
@@ -50,29 +53,59 @@ def prove_state(dataset: Dataset, request: Request, sources: Sources) -> None:
             raise ProofError(f"{uid}: it lacks the box {box.name}")
 
 
-def prove_overlay(dataset: Dataset, request: Request, k: int, sources: Sources) -> None:
+def prove_overlay(dataset: Dataset, request: Request, captured: Captured, sources: Sources) -> None:
     """Check that nothing but outlines and the label differs from the source, and that each outline is there.
+
+    Each frame is to cite its source, and to lie on it.
 
     Raises:
         ProofError: naming what differs.
     """
-    uid, written = dataset.SOPInstanceUID, dataset.pixel_array
-    (source,) = pictures(sources, [k])
+    uid, frames = dataset.SOPInstanceUID, captured.frames
+    if int(dataset.get("NumberOfFrames") or 1) != len(frames):
+        raise ProofError(f"{uid}: it has {dataset.get('NumberOfFrames')} frames, not {len(frames)}")
+    originals = pictures(sources, list(frames))
+    for number, (k, written, source) in enumerate(zip(frames, iter_pixels(dataset), originals, strict=True), 1):
+        _prove_place(dataset, number, k, sources)
+        _prove_picture(f"{uid}, frame {number}", written, source, (request, k))
+
+
+def _prove_place(dataset: Dataset, number: int, k: int, sources: Sources) -> None:
+    item = dataset.PerFrameFunctionalGroupsSequence[number - 1] if _is_multi_frame(dataset) else dataset
+    cited = item.get("DerivationImageSequence", [item])[0].SourceImageSequence[0]
+    if (cited.ReferencedSOPInstanceUID, cited.get("ReferencedFrameNumber")) != _key(sources.stack.frames[k]):
+        raise ProofError(f"{dataset.SOPInstanceUID}: frame {number} cites another image than the one it shows")
+    expected = plane_of_picture(sources, k)
+    found = plane_of(dataset, number if _is_multi_frame(dataset) else None)
+    if expected is None:
+        return
+    corners = ((0, 0), (int(dataset.Rows), 0), (0, int(dataset.Columns)))
+    if found is None or any(np.linalg.norm(found.point(*one) - expected.point(*one)) > _FAR_MM for one in corners):
+        raise ProofError(f"{dataset.SOPInstanceUID}: frame {number} does not lie on its source")
+
+
+def _is_multi_frame(dataset: Dataset) -> bool:
+    return "PerFrameFunctionalGroupsSequence" in dataset
+
+
+def _prove_picture(where: str, written: NDArray[np.uint8], source: NDArray[np.uint8], of: tuple[Request, int]) -> None:
+    """Hold one picture against its source; `of` is what was found, and the frame's index in the stack."""
+    request, k = of
     scale = scale_of(source.shape)
     enlarged = source.repeat(scale, axis=0).repeat(scale, axis=1)
     if written.shape != enlarged.shape:
-        raise ProofError(f"{uid}: its size is {written.shape}, not {enlarged.shape}")
+        raise ProofError(f"{where}: its size is {written.shape}, not {enlarged.shape}")
     changed = (written != enlarged).any(axis=2)
     masks = [*_masks(request), *_boxes(request, source.shape[:2])]
     lines = [(name, _edge(mask, scale)) for name, at, mask in masks if at == k]
     for name, line in lines:
         if not (changed & line).any():
-            raise ProofError(f"{uid}: {name} is not drawn on image {k + 1}")
+            raise ProofError(f"{where}: {name} is not drawn on image {k + 1}")
     allowed = np.any([line for _, line in lines], axis=0)
     allowed[: labelled_rows(written.shape, len(lines) + 2)] = True
     strayed = int(np.count_nonzero(changed & ~allowed))
     if strayed:
-        raise ProofError(f"{uid}: {strayed} pixels away from outlines and label differ from the source")
+        raise ProofError(f"{where}: {strayed} pixels away from outlines and label differ from the source")
 
 
 def prove_selection(

@@ -67,7 +67,7 @@ class Request:
         Two encodings of one result are two objects, since one UID never names two byte streams; what a peer wants of
         one kind does not change the UIDs of the others.
         """
-        parts = [*self._parts(), *self._encoded(kind), kind, str(index), str(self.run_number)]
+        parts = [*self._parts(), *self._encoded(kind), *_encoder(kind), kind, str(index), str(self.run_number)]
         return derived_uid(role, *parts, *([detail] if detail else []))
 
     def tracking_uid(self, name: str) -> str:
@@ -96,10 +96,17 @@ _SEG = frozenset({"seg_type", "seg_compression", "empty_frames"})
 _ENTERS: dict[OutputKind, frozenset[str]] = {
     "SEG": _SEG,
     "SR": _SEG | {"sr_class"},
-    "SC": frozenset({"sc_modality"}),
+    "SC": frozenset({"sc_modality", "sc_frames"}),
     "KO": frozenset(),
     "PR": frozenset(),
 }
+
+_ENCODERS: dict[OutputKind, int] = {"SC": 2, "PR": 2}
+"""Raised whenever a kind's bytes become others for the same findings; 1 where nothing stands."""
+
+
+def _encoder(kind: OutputKind) -> list[str]:
+    return [f"encoder={_ENCODERS[kind]}"] if kind in _ENCODERS else []
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

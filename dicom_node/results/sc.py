@@ -6,7 +6,6 @@ import copy
 from collections.abc import Iterable
 
 import numpy as np
-from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 from pydicom.filewriter import correct_ambiguous_vr
 from pydicom.uid import SecondaryCaptureImageStorage
@@ -25,11 +24,8 @@ IMAGE_PIXEL = (
 )
 """The Image Pixel module (PS3.3 C.7.6.3), less what is worked out from the pixels themselves."""
 
-SIDES = (
-    *("BodyPartExamined", "Laterality", "ImageLaterality", "PatientOrientation", "ViewPosition"),
-    *("ViewCodeSequence", "AnatomicRegionSequence"),
-)
-"""What says where left is, and what is seen; copied, never filled."""
+SIDES = ("PatientOrientation", "ViewPosition", "ViewCodeSequence", "AnatomicRegionSequence")
+"""What says where left is, and what is seen, beside the body part and its side; copied, never filled."""
 
 STATE = (
     *("LossyImageCompression", "LossyImageCompressionRatio", "LossyImageCompressionMethod"),
@@ -48,6 +44,7 @@ def encode_erased(request: Request, erased: ErasedImage, index: int, sources: So
     if erased.stored.shape != (source.Rows, source.Columns):
         raise ProofError(f"the altered image is {erased.stored.shape}, its source ({source.Rows}, {source.Columns})")
     result = described(source)
+    result.update(sources.sides(result))
     result.SOPClassUID = SecondaryCaptureImageStorage
     result.SOPInstanceUID = request.uid("result", "SC", index)
     result.InstanceNumber = index + 1
@@ -62,7 +59,7 @@ def encode_erased(request: Request, erased: ErasedImage, index: int, sources: So
 
 
 def described(source: Dataset) -> Dataset:
-    """Return what an altered image keeps of its source: pixel description, grey scale, sides and spacing."""
+    """Return what an altered image keeps of its source: pixel description, grey scale, view and spacing."""
     keywords = (*IMAGE_PIXEL, *MODALITY, *VOI, *SIDES, *STATE, "ImagerPixelSpacing")
     result = _copied(source, (*keywords, *(SPACING if source.get("PixelSpacing") else ())))
     result.setdefault("PatientOrientation", None)  # Type 2C (PS3.3 C.7.6.1)
@@ -77,14 +74,20 @@ def sided(source: Dataset) -> Dataset:
 def _copied(source: Dataset, keywords: Iterable[str]) -> Dataset:
     result = Dataset()
     for keyword in keywords:
-        if keyword in source and not _is_empty_sequence(source[keyword]):
+        if keyword in source:
             result[keyword] = copy.deepcopy(source[keyword])
+    _drop_empty_sequences(result)
     return result
 
 
-def _is_empty_sequence(element: DataElement) -> bool:
-    """Say whether a sequence has no item, which some devices write where the item is required."""
-    return element.VR == VR.SQ and element.is_empty
+def _drop_empty_sequences(dataset: Dataset) -> None:
+    """Drop sequences without an item, at any depth, which some devices write where an item is required."""
+    for element in list(dataset):
+        if element.VR == VR.SQ and element.is_empty:
+            del dataset[element.tag]
+        elif element.VR == VR.SQ:
+            for item in element.value:
+                _drop_empty_sequences(item)
 
 
 def _derivation(request: Request, erased: ErasedImage) -> str:

@@ -70,7 +70,7 @@ def encode_segmentation(request: Request, segmentation: Segmentation, index: int
     dataset.Rows, dataset.Columns = segmentation.labels.shape[1:]
     dataset.SegmentSequence = _descriptions(request, segments)
     _lay_out(dataset, request.uid("dimensions", "SEG", index), request, sources)
-    sources.copy_sides(dataset)
+    dataset.update(sources.sides())
     if sources.planes is None:
         dataset.PatientOrientation = sources.first.get("PatientOrientation")  # Type 2C (PS3.3 C.7.6.1)
 

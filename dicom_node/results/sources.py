@@ -18,6 +18,20 @@ from dicom_node.images import Frame, Stack
 from dicom_node.results.patient import PATIENT, TYPE_2, Copied, copied, differing
 from dicom_node.results.request import Reference
 
+UNPAIRED = frozenset(
+    (
+        *("ABDOMEN", "ABDOMENPELVIS", "AORTA", "ATLANTOAXIAL", "ATLANTOOCCIPITAL", "BLADDER", "BRAIN"),
+        *("CEREBELLUM", "CERVIX", "CHEST", "CHESTABDOMEN", "CHESTABDPELVIS", "CIRCLEOFWILLIS", "COCCYX", "COLON"),
+        *("CORONARYARTERY", "CSPINE", "CTSPINE", "DUODENUM", "ESOPHAGUS", "GALLBLADDER", "HEAD", "HEADNECK"),
+        *("HEART", "ILEUM", "ILIUM", "JAW", "JEJUNUM", "LARYNX", "LIVER", "LSPINE", "LSSPINE", "MAXILLA"),
+        *("MEDIASTINUM", "MOUTH", "NECK", "NECKCHEST", "NECKCHESTABDOMEN", "NECKCHESTABDPELV", "NOSE", "PANCREAS"),
+        *("PELVIS", "PENIS", "PHARYNX", "PROSTATE", "RECTUM", "SCALP", "SKULL", "SPINE", "SPLEEN", "SSPINE"),
+        *("STERNUM", "STOMACH", "THYMUS", "THYROID", "TLSPINE", "TONGUE", "TRACHEA", "TSPINE", "URETER", "URETHRA"),
+        *("UTERUS", "VAGINA", "VULVA", "WHOLEBODY"),
+    )
+)
+"""The terms for Body Part Examined that are of no pair (PS3.16 Annex L)."""
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Plane:
@@ -92,17 +106,22 @@ class Sources:
         setattr(item, keyword, list(self.references()))
         return item
 
-    def copy_sides(self, result: Dataset, *, say_nothing: bool = False) -> None:
-        """Copy what the source says of the body part and its side; `say_nothing` states that it says nothing.
+    def sides(self, beside: Dataset | None = None) -> Dataset:
+        """Return what the source says of the body part and its side; for an object of single frames, `beside` the rest.
 
-        Laterality is Type 2C where the body part may be one of a pair (PS3.3 C.7.3.1).
+        Laterality is Type 2C where the body part is one of a pair (PS3.3 C.7.3.1): copied, or else of zero length. A
+        body part that neither term nor code names may be one of a pair.
         """
-        said = [keyword for keyword in ("BodyPartExamined", "Laterality", "ImageLaterality") if keyword in self.first]
-        for keyword in said:
-            if not self.first[keyword].is_empty:
+        result = Dataset()
+        for keyword in ("BodyPartExamined", "Laterality", "ImageLaterality"):
+            if keyword in self.first and not self.first[keyword].is_empty:
                 result[keyword] = self.first[keyword]
-        if say_nothing and not any(keyword in result for keyword in (*said, "AnatomicRegionSequence")):
+        is_said = "Laterality" in result or "ImageLaterality" in result
+        if beside is None or is_said or "AnatomicRegionSequence" in beside:
+            return result
+        if str(result.get("BodyPartExamined", "")).strip() not in UNPAIRED:
             result.Laterality = None
+        return result
 
     def frame_numbers(self, sop_instance_uid: str) -> list[int]:
         """Return which frames of an instance belong to the stack; none for a single-frame instance."""

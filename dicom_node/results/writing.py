@@ -35,6 +35,14 @@ def element(keyword: str, value: bytes) -> Iterator[bytes]:
     yield value
 
 
+def large_element(keyword: str, vr: str, length: int, pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield an element of `length` bytes, made in pieces, in explicit little endian, padded to an even length."""
+    tag = tag_for_keyword(keyword) or 0
+    yield struct.pack("<HH2sHL", tag >> 16, tag & 0xFFFF, vr.encode(), 0, length + length % 2)
+    yield from pieces
+    yield b"\0" * (length % 2)
+
+
 def write(dataset: FileDataset, tail: Iterable[bytes], path: Path) -> str:
     """Write a file durably; return its SHA-256."""
     path.parent.mkdir(parents=True, exist_ok=True)

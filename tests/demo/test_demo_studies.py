@@ -12,7 +12,7 @@ from pydicom import Dataset, dcmread
 from dicom_node.demo import headers
 from dicom_node.demo.phantom import ARTERIAL, PLAIN, chest_hu
 from dicom_node.demo.studies import ct_grid, ct_series, ct_volume, write_studies
-from tests.support.programs import require
+from tests.support.validity import PROGRAMS
 
 DAY = datetime.date(2026, 1, 2)
 
@@ -108,11 +108,12 @@ def test_noise_is_that_of_a_scanner() -> None:
 
 
 def complaints(path: Path) -> list[str]:
-    said = subprocess.run(["dciodvfy", "-new", str(path)], capture_output=True, text=True, check=False, timeout=60)
+    said = subprocess.run(
+        [PROGRAMS / "dciodvfy", "-new", path], capture_output=True, text=True, check=False, timeout=60
+    )
     return [line for line in said.stderr.splitlines() if line.startswith(("Error", "Warning"))]
 
 
 def test_dciodvfy_finds_no_error(written: list[Path]) -> None:
-    require("dciodvfy")
     firsts = [path for path in written if path.name == "0001.dcm"]
     assert [line for path in firsts for line in complaints(path)] == []

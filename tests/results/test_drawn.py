@@ -11,13 +11,20 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from pydicom import FileDataset, dcmread
-from pydicom.uid import ColorSoftcopyPresentationStateStorage, SecondaryCaptureImageStorage
+from pydicom.uid import (
+    ColorSoftcopyPresentationStateStorage,
+    MultiFrameTrueColorSecondaryCaptureImageStorage,
+    SecondaryCaptureImageStorage,
+)
 
+from dicom_node.config import Encoding
 from dicom_node.errors import ProofError
+from dicom_node.images import Stack
+from dicom_node.results.captures import Captured
 from dicom_node.results.encode import encode, encode_rejection
 from dicom_node.results.outlines import filled, polygons
 from dicom_node.results.prove import Proof, prove
-from dicom_node.results.sources import read_sources
+from dicom_node.results.sources import Plane, plane_of, read_sources
 from tests.results import builders
 from tests.results.builders import only, request
 from tests.support.programs import require
@@ -114,15 +121,59 @@ def test_nothing_found_selects_and_draws_nothing(tmp_path: Path) -> None:
 
 
 def test_overlays_are_labelled_in_the_picture_and_in_the_header(tmp_path: Path) -> None:
-    stack = builders.ct_series(tmp_path)
-    files = encode(request(stack, builders.organs(CT_SHAPE), outputs=("SC",)), tmp_path / "out")
-    assert len(files) == 4
-    made = dcmread(files[0].path)
+    made = only(
+        encode(request(builders.radiograph(tmp_path), builders.lungs(), outputs=("SC",)), tmp_path / "out"), "SC"
+    )
     assert (made.SOPClassUID, list(made.ImageType)) == (SecondaryCaptureImageStorage, ["DERIVED", "SECONDARY"])
     assert (made.BurnedInAnnotation, made.PhotometricInterpretation, made.ConversionType) == ("YES", "RGB", "WSD")
     assert made.SeriesDescription == "AI Organs of CT overlay"
-    assert made.SourceImageSequence[0].ReferencedSOPInstanceUID == stack.frames[1].sop_instance_uid
     assert (made.pixel_array[:20, :150] == 255).any()
+
+
+def test_the_drawn_slices_of_a_volume_are_one_object_that_lies_where_they_do(tmp_path: Path) -> None:
+    stack = backwards(builders.ct_series(tmp_path))
+    made = only(encode(request(stack, builders.organs(CT_SHAPE), outputs=("SC",)), tmp_path / "out"), "SC")
+    sources = [dcmread(frame.path) for frame in reversed(stack.frames[1:-1])]  # by Instance Number, as viewers scroll
+    groups = made.PerFrameFunctionalGroupsSequence
+    cited = [one.DerivationImageSequence[0].SourceImageSequence[0].ReferencedSOPInstanceUID for one in groups]
+    assert made.SOPClassUID == MultiFrameTrueColorSecondaryCaptureImageStorage
+    assert cited == [one.SOPInstanceUID for one in sources]
+    assert made.FrameOfReferenceUID == sources[0].FrameOfReferenceUID
+    first, last = corners(plane_of(made, 1), (made.Rows, made.Columns)), corners_of(sources[0])
+    assert np.allclose(first, last)
+
+
+def test_for_an_old_peer_each_drawn_slice_is_an_object_that_lies_where_it_does(tmp_path: Path) -> None:
+    stack = backwards(builders.ct_series(tmp_path))
+    wanted = request(stack, builders.organs(CT_SHAPE), outputs=("SC",), encoding=Encoding(sc_frames="single"))
+    pictures = [dcmread(file.path) for file in encode(wanted, tmp_path / "out")]
+    sources = {frame.sop_instance_uid: dcmread(frame.path) for frame in stack.frames[1:-1]}
+    assert {one.SOPClassUID for one in pictures} == {SecondaryCaptureImageStorage}
+    for one in pictures:
+        source = sources.pop(one.SourceImageSequence[0].ReferencedSOPInstanceUID)
+        assert one.InstanceNumber == source.InstanceNumber
+        assert np.allclose(corners(plane_of(one, None), (one.Rows, one.Columns)), corners_of(source))
+    assert not sources
+
+
+def backwards(stack: Stack) -> Stack:
+    """Return a stack whose Instance Numbers count against its order in space."""
+    for number, frame in enumerate(reversed(stack.frames), 11):
+        dataset = dcmread(frame.path)
+        dataset.InstanceNumber = number
+        dataset.save_as(frame.path)
+    return stack
+
+
+def corners_of(source: FileDataset) -> list[NDArray[np.float64]]:
+    return corners(plane_of(source, None), (source.Rows, source.Columns))
+
+
+def corners(plane: Plane | None, shape: tuple[int, int]) -> list[NDArray[np.float64]]:
+    """Return the places of the outer corners of a picture of (rows, columns)."""
+    assert plane is not None
+    rows, columns = shape
+    return [plane.point(row - 0.5, column - 0.5) for row in (0, rows) for column in (0, columns)]
 
 
 def test_an_overlay_and_an_altered_image_are_series_apart(tmp_path: Path) -> None:
@@ -162,8 +213,18 @@ def exchange_black_and_white(made: FileDataset) -> None:
 
 def paint(made: FileDataset) -> None:
     picture = made.pixel_array.copy()
-    picture[300:305, 300:305] = 255, 0, 0
+    picture[0, 300:305, 300:305] = 255, 0, 0
     made.PixelData = picture.tobytes()
+
+
+def move_a_frame(made: FileDataset) -> None:
+    place = made.PerFrameFunctionalGroupsSequence[2].PlanePositionSequence[0]
+    place.ImagePositionPatient = [value + 1 for value in place.ImagePositionPatient]
+
+
+def cite_another(made: FileDataset) -> None:
+    first, second = (made.PerFrameFunctionalGroupsSequence[k].DerivationImageSequence[0] for k in (0, 1))
+    first.SourceImageSequence = second.SourceImageSequence
 
 
 def select_another(made: FileDataset) -> None:
@@ -176,6 +237,8 @@ ALTERED = [
     ("PR", draw_on_another_slice, "has Dice 0.000000"),
     ("PR", exchange_black_and_white, "black and white exchanged"),
     ("SC", paint, "25 pixels away from outlines"),
+    ("SC", move_a_frame, "frame 3 does not lie on its source"),
+    ("SC", cite_another, "frame 1 cites another image"),
     ("KO", select_another, "it selects"),
 ]
 
@@ -188,7 +251,7 @@ def test_what_was_altered_is_caught(
     stack = builders.ct_series(tmp_path)
     wanted = request(stack, builders.organs(CT_SHAPE), outputs=(kind,))
     path = encode(wanted, tmp_path / "out")[0].path
-    proof = Proof(wanted, read_sources(stack), 1 if kind == "SC" else None)
+    proof = Proof(wanted, read_sources(stack), Captured((1, 2, 3, 4)) if kind == "SC" else None)
     prove(path, proof)
     made = dcmread(path)
     alter(made)

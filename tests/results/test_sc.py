@@ -23,6 +23,7 @@ from dicom_node.images import Stack
 from dicom_node.results.encode import encode
 from tests.results import builders
 from tests.results.builders import only, request
+from tests.support.validity import errors
 
 
 def secondary(stack: Stack, tmp_path: Path, **changes: Any) -> FileDataset:
@@ -135,3 +136,38 @@ def test_pixels_of_another_size_are_refused(tmp_path: Path) -> None:
 def test_a_rerun_says_that_it_replaces(tmp_path: Path) -> None:
     made = secondary(builders.radiograph(tmp_path), tmp_path, run_number=1)
     assert "replaces" in made.DerivationDescription
+
+
+PARTS = [
+    ("KNEE", None, ""),
+    ("KNEE", "", ""),
+    ("KNEE", "L", "L"),
+    ("CHEST", None, None),
+    ("CHEST", "", None),
+    ("A SITE TERM", None, ""),
+]
+
+
+@pytest.mark.parametrize(("part", "side", "stated"), PARTS)
+def test_laterality_is_copied_or_of_zero_length_where_the_body_part_may_be_of_a_pair(
+    tmp_path: Path, part: str, side: str | None, stated: str | None
+) -> None:
+    given: dict[str, Any] = {} if side is None else {"Laterality": side}
+    stack = builders.radiograph(tmp_path, BodyPartExamined=part, **given)
+    found = (builders.lungs(), builders.erased(stack))
+    files = encode(request(stack, *found, outputs=("SC", "PR")), tmp_path / "out")
+    made = [dcmread(file.path) for file in files]
+    assert [one.Modality for one in made] == ["OT", "OT", "PR"]
+    assert {None if "Laterality" not in one else one.Laterality or "" for one in made} == {stated}
+    assert [line for file in files for line in errors(file.path)] == []
+
+
+def test_a_sequence_without_an_item_is_not_copied_at_any_depth(tmp_path: Path) -> None:
+    view = Dataset()
+    view.CodeValue, view.CodingSchemeDesignator, view.CodeMeaning = "399348003", "SCT", "antero-posterior"
+    view.ViewModifierCodeSequence = []
+    stack = builders.radiograph(tmp_path, ViewCodeSequence=[view])
+    for file in encode(request(stack, builders.lungs(), builders.erased(stack), outputs=("SC",)), tmp_path / "out"):
+        (item,) = dcmread(file.path).ViewCodeSequence
+        assert (item.CodeValue, "ViewModifierCodeSequence" in item) == ("399348003", False)
+        assert errors(file.path) == []
