@@ -6,7 +6,7 @@ from dicom_node.routing.decision import Decision, RouteChecked, Run
 from dicom_node.routing.explain import render
 from dicom_node.routing.gates import GateAnswer, GateSettled, gates_for
 from dicom_node.routing.pick import Candidate, by_phase, pick_best
-from dicom_node.routing.routes import Given, decide, set_aside
+from dicom_node.routing.routes import Given, decide, set_aside, settled_facts
 
 __all__ = [
     "Answers",
@@ -28,4 +28,5 @@ __all__ = [
     "render",
     "require_facts",
     "set_aside",
+    "settled_facts",
 ]

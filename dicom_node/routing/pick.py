@@ -16,7 +16,7 @@ class Candidate:
 
     key: str  # whatever tells the caller which stack this is
     stack: Stack
-    facts: Facts = dataclasses.field(default_factory=dict)  # further ones, e.g. what the gates settled
+    facts: Facts = dataclasses.field(default_factory=dict)  # what gates and persons settled, beside the header's
 
 
 def by_phase(candidates: Sequence[Candidate]) -> tuple[tuple[Candidate, ...], ...]:
@@ -28,13 +28,11 @@ def by_phase(candidates: Sequence[Candidate]) -> tuple[tuple[Candidate, ...], ..
     return tuple(tuple(group) for group in groups.values())
 
 
-def pick_best(
-    route: Route, candidates: Sequence[Candidate], wished_spacing_mm: float | None = None
-) -> tuple[str, dict[str, str]]:
+def pick_best(route: Route, candidates: Sequence[Candidate]) -> tuple[str, dict[str, str]]:
     """Choose one of a study's stacks of one phase.
 
-    In this order: how many of the route's `prefer` hold, ORIGINAL pixels, fewest missing slices, spacing nearest to
-    what is wished, longest extent, lowest series number, and the UIDs, so that the choice never hangs on arrival.
+    In this order: how many of the route's `prefer` hold, ORIGINAL pixels, fewest missing slices, longest extent, lowest
+    series number, and the UIDs, so that the choice never hangs on arrival.
 
     Returns:
         The chosen candidate's key, and for each other's key the reason why it does not run.
@@ -42,22 +40,19 @@ def pick_best(
     Raises:
         ValueError: when there is no candidate.
     """
-    chosen = max(candidates, key=lambda one: _rank(route, one, wished_spacing_mm))
+    chosen = max(candidates, key=lambda one: _rank(route, one))
     reason = f"not run, because {_name(chosen.stack)} was chosen"
     return chosen.key, {one.key: reason for one in candidates if one.key != chosen.key}
 
 
-def _rank(route: Route, candidate: Candidate, wished_mm: float | None) -> tuple[object, ...]:
+def _rank(route: Route, candidate: Candidate) -> tuple[object, ...]:
     stack = candidate.stack
     preferred = sum(one.holds for one in check_all(route.prefer, {**stack.facts, **candidate.facts}))
-    spacing = stack.number("spacing_mm")
-    far = abs(spacing - wished_mm) if spacing is not None and wished_mm is not None else 0.0
     number = stack.number("SeriesNumber")
     return (
         preferred,
         "ORIGINAL" in stack.facts.get("ImageType", ()),
         -_gaps(stack),
-        -far,
         stack.number("extent_mm") or 0.0,
         -(number if number is not None else float("inf")),
         stack.series_uid,

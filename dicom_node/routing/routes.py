@@ -56,7 +56,7 @@ def decide(config: Config, stack: Stack, gates: Mapping[str, GateAnswer], given:
         return Decision("nothing to run", f"nothing to run, because {aside}")
     overrides = given.overrides
     settled = tuple(settle(name, config.gates[name], answer, overrides.get(name)) for name, answer in gates.items())
-    facts, by_name = _facts(stack, settled, overrides), {gate.gate: gate for gate in settled}
+    facts, by_name = {**stack.facts, **settled_facts(settled, overrides)}, {gate.gate: gate for gate in settled}
     copy = _copy(stack, given)
     passed_over = {one.name: f"not run, because {copy}" for one in config.routes if copy and not one.copies}
     passed_over.update(given.passed_over)
@@ -78,10 +78,11 @@ def _copy(stack: Stack, given: Given) -> str:
     return f"it shows the same as stack {twin[:8]}" if twin and FORCE not in given.overrides else ""
 
 
-def _facts(stack: Stack, settled: Sequence[GateSettled], overrides: Mapping[str, str]) -> Facts:
-    by_gate = {gate.gate: (gate.value,) for gate in settled}
+def settled_facts(gates: Sequence[GateSettled], overrides: Mapping[str, str]) -> Facts:
+    """Return what the gates and a person have settled about a stack; a person's word stands above a gate's."""
+    by_gate = {gate.gate: (gate.value,) for gate in gates}
     by_person = {fact: (value,) for fact, value in overrides.items() if fact != FORCE}
-    return {**stack.facts, **by_gate, **by_person}
+    return {**by_gate, **by_person}
 
 
 def _route(route: Route, facts: Facts, gates: Mapping[str, GateSettled], passed_over: str) -> RouteChecked:

@@ -20,7 +20,7 @@ from dicom_node.catalog import (
 )
 from dicom_node.config import Config, Route
 from dicom_node.images import Stack as Content
-from dicom_node.routing import Candidate, Decision, Given, by_phase, decide, pick_best
+from dicom_node.routing import Candidate, Decision, Given, by_phase, decide, pick_best, settled_facts
 from dicom_node.work.answering import forget_strangers, put_off, questions
 from dicom_node.work.clock import set_right
 from dicom_node.work.counting import is_complete, is_open, is_quiet, uncounted
@@ -177,7 +177,7 @@ class Reconciler:
 def _others(route: Route, stacks: Iterable[Stack], decisions: Mapping[str, Decision]) -> dict[str, str]:
     """Return, for each stack that a picking route matches and does not choose, why."""
     candidates = [
-        Candidate(stack.id, Content.from_json(stack.content))
+        Candidate(stack.id, Content.from_json(stack.content), settled_facts(decisions[stack.id].gates, stack.overrides))
         for stack in stacks
         if any(checked.route == route.name and checked.runs for checked in decisions[stack.id].routes)
     ]

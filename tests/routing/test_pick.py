@@ -44,8 +44,6 @@ def _candidate(key: str, **facts: Any) -> Candidate:
         {"SeriesDescription": "arterial"},
         {"ImageType": ("DERIVED", "AXIAL")},
         {"slices": 98.0},
-        {"spacing_mm": 5.0, "slices": 40.0},
-        {"spacing_mm": 0.6, "slices": 333.0},
         {"slices": 50.0, "extent_mm": 100.0},
         {"SeriesNumber": 5.0},
     ],
@@ -53,7 +51,7 @@ def _candidate(key: str, **facts: Any) -> Candidate:
 def test_the_better_of_two_is_chosen_whatever_their_order(worse: dict[str, Any]) -> None:
     both = _candidate("good"), _candidate("worse", **worse)
     for order in itertools.permutations(both):
-        assert pick_best(ROUTE, order, wished_spacing_mm=2.5)[0] == "good"
+        assert pick_best(ROUTE, order)[0] == "good"
 
 
 def test_what_a_route_prefers_counts_before_original_pixels() -> None:

@@ -55,6 +55,7 @@ class Models:
 
     def __init__(self) -> None:
         self.contrast: Answer | str = "enhanced"
+        self.contrast_of: Mapping[str, str] = {}  # Series Instance UID -> what "contrast" finds there instead
         self.declined: Mapping[str, str] = {}
         self.refused: Mapping[str, str] = {}  # once the pixels have been looked at
         self.broken: set[str] = set()
@@ -72,12 +73,13 @@ class Models:
             return self.contrast
         if pipeline in self.refused:
             return Answer(title=pipeline, refused=self.refused[pipeline])
-        found = self.found.get(pipeline) or (self._contrast() if pipeline == "contrast" else _mark(stack),)
+        found = self.found.get(pipeline) or (self._contrast(stack) if pipeline == "contrast" else _mark(stack),)
         save_findings(Findings(pipeline, "1", {"w": "ab"}, {}, found), out)
         return Answer(title=pipeline)
 
-    def _contrast(self) -> Classification:
-        return Classification("contrast", CODE, str(self.contrast), CODE, 0.9)
+    def _contrast(self, stack: Content) -> Classification:
+        found = self.contrast_of.get(stack.series_uid, str(self.contrast))
+        return Classification("contrast", CODE, found, CODE, 0.9)
 
 
 class Queue:

@@ -49,6 +49,13 @@ pick = "best"
 prefer = {{ ConvolutionKernel = "SOFT" }}
 when = {{ Modality = "CT", contrast = "enhanced", SeriesDescription = "abdomen" }}
 [[routes]]
+name = "thoraces"
+run = ["lung"]
+send_to = ["pacs"]
+pick = "best"
+prefer = {{ contrast = "enhanced" }}
+when = {{ Modality = "CT", SeriesDescription = "thorax" }}
+[[routes]]
 name = "reported"
 run = ["lung"]
 send_to = ["pacs"]
@@ -245,6 +252,25 @@ def test_judging_twice_makes_no_second_result(house: House, pacs: SmallPacs) -> 
     assert house.settle()[0].state == StackState.DELIVERED
     assert {path.name: path.read_bytes() for path in pacs.instances()} == before
     assert len(house.rows(Run)) == 1
+
+
+def test_a_picking_route_prefers_what_the_gates_found_and_above_that_what_a_person_settled(house: House) -> None:
+    house.models.contrast_of = {"1.2.1.1": "enhanced", "1.2.1.2": "non-enhanced"}
+    house.put(*_thorax("1.2.1.1"), *_thorax("1.2.1.2"))
+    enhanced, plain = house.settle_until(StackState.DELIVERED)
+    assert "because series" in plain.reason
+    assert "because series" not in enhanced.reason
+    for stack, said in ((enhanced, "non-enhanced"), (plain, "enhanced")):
+        send_round_again(house.catalog, stack.id, {"contrast": said}, force=False)
+    _, plain = house.settle()
+    assert "because series" not in plain.reason
+
+
+def _thorax(series_uid: str) -> list[FileDataset]:
+    slices = [ct_slice("1.2.1", series_uid, number) for number in range(1, 5)]
+    for one in slices:
+        one.SeriesDescription = "thorax"
+    return slices
 
 
 def _abdomen(series_uid: str, kernel: str) -> list[FileDataset]:
