@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Mapping
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
@@ -41,6 +42,14 @@ class Callers:
             return []
         place = _address(address)
         return [name for name, caller in self._named.items() if any(place in network for network in caller.addresses)]
+
+
+def addresses_of(host: str) -> frozenset[str]:
+    """Return the IP addresses of a host by name or address; none where its name cannot be resolved now."""
+    try:
+        return frozenset(str(found[4][0]) for found in socket.getaddrinfo(host, None))
+    except OSError:
+        return frozenset()
 
 
 def _address(text: str) -> IPv4Address | IPv6Address:

@@ -15,6 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from dicom_node import check as checking
 from dicom_node import cli_status, cli_train, cli_weights
+from dicom_node import conflicts as conflicting
 from dicom_node import fetch as fetching
 from dicom_node import verify as verifying
 from dicom_node.cli_shared import HERE, AsJson, ConfigPath, known_peer, out, print_json, require_known, say
@@ -214,18 +215,46 @@ def verify(
 ) -> None:
     """Check every file against the catalog."""
     settings = load_config(config)
+    catalog = cli_status.open_catalog(settings)
     count, problems = 0, []
-    for checked in verifying.verify(settings, cli_status.open_catalog(settings), quick=quick):
+    for checked in verifying.verify(settings, catalog, quick=quick):
         count += 1
         if checked.problem:
             problems.append(dataclasses.asdict(checked))
             if not as_json:
                 say(f"{checked.path} {checked.problem}")
+    with catalog.read() as session:
+        versions = conflicting.count_versions(session)
     if as_json:
-        print_json("verify", {"files": count, "problems": problems})
+        print_json("verify", {"files": count, "problems": problems, "versions": dict(versions)})
     else:
         say(f"{count} files, {len(problems)} with a problem")
+        if versions:
+            say(conflicting.say_versions(versions))
     raise typer.Exit(1 if problems else 0)
+
+
+@app.command()
+def conflicts(
+    action: Annotated[str, typer.Argument(help="list, or keep.")] = "list",
+    version: Annotated[str, typer.Argument(help="With keep: the version that is to count, by its first digits.")] = "",
+    config: ConfigPath = HERE,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Show the versions of objects that contradict each other, and settle which of them counts."""
+    settings = load_config(config)
+    catalog = cli_status.open_catalog(settings)
+    if action == "keep" and version:
+        say(conflicting.keep(settings, catalog, version))
+    elif action == "list" and not version:
+        found = conflicting.find_conflicts(settings, catalog)
+        if as_json:
+            print_json("conflicts", conflicting.as_values(found))
+        else:
+            out.print(conflicting.render_conflicts(found))
+    else:
+        raise typer.BadParameter("say `conflicts list` or `conflicts keep VERSION`")
 
 
 def main() -> None:

@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from dicom_node import conflicts as conflicting
 from dicom_node import explain as explaining
 from dicom_node import status as status_of
 from dicom_node.catalog import Catalog
@@ -55,6 +56,8 @@ def _stored(settings: Config, stack_id: str) -> list[tuple[Stack, Decision]]:
     row, events = status_of.history(open_catalog(settings), stack_id)
     for at, text in events:
         out.print(f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M:%S}Z  {text}", highlight=False)
+    for line in conflicting.versions_of(open_catalog(settings), row.study_uid, row.series_uid):
+        say(line)
     if row.decision is None:
         return []
     return [(Stack.from_json(row.content), Decision.from_json(row.decision))]

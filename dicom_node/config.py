@@ -34,7 +34,9 @@ from dicom_node.errors import ConfigError
 from dicom_node.patterns import HeaderPattern
 from dicom_node.uids import is_uid
 
-COMPUTED_FACTS = ("kind", "slices", "repeats", "spacing_mm", "extent_mm", "plane", "caller", "ours", "copy_of")
+COMPUTED_FACTS = (
+    *("kind", "slices", "repeats", "spacing_mm", "extent_mm", "plane", "caller", "ours", "copy_of", "same_pixels_as"),
+)
 """Facts that the node works out itself, next to the DICOM keywords."""
 
 OutputKind: TypeAlias = Literal["SEG", "SR", "SC", "KO", "PR"]

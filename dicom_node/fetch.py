@@ -11,7 +11,8 @@ from contextlib import closing
 from pydicom.dataset import FileMetaDataset
 from sqlalchemy import select
 
-from dicom_node.catalog import Catalog, Instance, Series
+from dicom_node.callers import addresses_of
+from dicom_node.catalog import Catalog, Instance
 from dicom_node.config import Config, Peer
 from dicom_node.deliver import (
     Ended,
@@ -89,6 +90,7 @@ def fetch(config: Config, catalog: Catalog, peer: Peer, study: StudyFound) -> It
 
 def _get(config: Config, peer: Peer, study: StudyFound, listed: Mapping[str, str], here: set[str]) -> Retrieval:
     """Keep each object of a C-GET as the receiver would; its UID is then in `here`."""
+    address = next(iter(addresses_of(peer.host)), "")
     shelf = Shelf(config.storage_folder)
     shelf.make()
     incoming = Incoming(shelf, config.storage)
@@ -102,6 +104,7 @@ def _get(config: Config, peer: Peer, study: StudyFound, listed: Mapping[str, str
                 transfer_syntax=meta.TransferSyntaxUID,
                 calling=peer.ae_title,
                 called=config.node.ae_title,
+                address=address,
             )
             arrival = sender.arrival(head)
             arrival.write(memoryview(data_set))
@@ -126,6 +129,6 @@ def _await_objects(catalog: Catalog, peer: Peer, study: StudyFound, listed: set[
 
 
 def _held(catalog: Catalog, study_uid: str) -> set[str]:
-    query = select(Instance.uid).join(Series, Instance.series_uid == Series.uid).where(Series.study_uid == study_uid)
+    query = select(Instance.uid).where(Instance.study_uid == study_uid)
     with catalog.read() as session:
         return set(session.scalars(query).all())

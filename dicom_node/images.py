@@ -37,6 +37,7 @@ class Stack:
     series_uid: str
     frames: tuple[Frame, ...]
     facts: Facts
+    correction: int = 0  # of how many images the place or the patient was corrected, counting each time
 
     def text(self, keyword: str) -> str:
         """Return the first value of a fact as text, or "" when it is absent."""
@@ -75,6 +76,7 @@ class Stack:
             series_uid=values["series_uid"],
             frames=tuple(Frame(**frame) for frame in values["frames"]),
             facts={name: tuple(found) for name, found in values["facts"].items()},
+            correction=values.get("correction", 0),
         )
 
 

@@ -26,7 +26,9 @@ from dicom_node.catalog import (
     Series,
     Stack,
     StackState,
+    VersionState,
 )
+from dicom_node.conflicts import count_versions, say_versions
 from dicom_node.errors import DicomNodeError
 
 _SHOWN = 50
@@ -47,6 +49,7 @@ class Status:
     away: Mapping[str, PeerState]  # peers that could not be reached of late
     queue: Sequence[tuple[Delivery, Result]]  # what is on its way to a peer or was given up, the next due first
     latest: Sequence[Stack]
+    versions: Mapping[str, int]  # state -> count, of versions that are not current
 
     @property
     def unfinished(self) -> int:
@@ -58,17 +61,22 @@ class Status:
 def read_status(catalog: Catalog) -> Status:
     """Count what there is and fetch the latest stacks."""
     with catalog.read() as session:
-        pending = select(func.count()).where((Series.arrived > Series.settled) | (Series.split < Series.generation))
+        pending = select(func.count()).where(
+            (Series.arrived + Series.gone > Series.settled) | (Series.split < Series.generation)
+        )
         by_state = session.execute(select(Stack.state, func.count()).group_by(Stack.state)).all()
         by_peer = select(Delivery.peer, Delivery.state, func.count()).group_by(Delivery.peer, Delivery.state)
         away = session.scalars(select(PeerState).where(PeerState.failures > 0)).all()
         return Status(
-            instances=session.scalars(select(func.count()).select_from(Instance)).one(),
+            instances=session.scalars(
+                select(func.count()).select_from(Instance).where(Instance.state == VersionState.CURRENT)
+            ).one(),
             pending_series=session.scalars(pending.select_from(Series)).one(),
             stacks={str(state): count for state, count in by_state},
             deliveries={(peer, str(state)): count for peer, state, count in session.execute(by_peer).all()},
             away={peer.name: peer for peer in away},
             queue=_queue(session),
+            versions=count_versions(session),
             latest=session.scalars(select(Stack).order_by(Stack.at.desc()).limit(_SHOWN)).all(),
         )
 
@@ -82,7 +90,9 @@ def render_status(status: Status) -> RenderableType:
     for (peer, state), count in sorted(status.deliveries.items()):
         peers.add_row(peer, state, str(count))
     queue = _render_queue(status.queue) if status.queue else ""
-    return Group(counts, peers, *_render_away(status.away), queue, render_stacks(status.latest))
+    return Group(
+        counts, say_versions(status.versions), peers, *_render_away(status.away), queue, render_stacks(status.latest)
+    )
 
 
 def _render_away(away: Mapping[str, PeerState]) -> Iterator[str]:

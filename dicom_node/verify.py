@@ -33,9 +33,9 @@ def verify(config: Config, catalog: Catalog, *, quick: bool) -> Iterator[Checked
     for instance in _instances(catalog):
         known.add(instance.path)
         sha256 = "" if quick else instance.sha256
-        yield Checked(instance.path, _problem(folder / instance.path, sha256, instance.size))
+        yield Checked(instance.path, file_problem(folder / instance.path, sha256, instance.size, instance.data_set_at))
     for result in _results(catalog):
-        yield Checked(result.path, _problem(folder / result.path, result.sha256))
+        yield Checked(result.path, file_problem(folder / result.path, result.sha256))
     for path in sorted((folder / "storage").glob("*/*/*.dcm")):
         relative = path.relative_to(folder).as_posix()
         if relative not in known:
@@ -53,20 +53,21 @@ def _results(catalog: Catalog) -> Iterator[Result]:
         select(Result)
         .join(Run, Result.run_id == Run.id)
         .join(Stack, Run.stack_id == Stack.id)
-        .join(Series, Stack.series_uid == Series.uid)
+        .join(Series, (Stack.study_uid == Series.study_uid) & (Stack.series_uid == Series.uid))
         .where(Series.removed_at == 0.0)
     )
     with catalog.read() as session:
         yield from session.scalars(query.execution_options(yield_per=_ROWS))
 
 
-def _problem(path: Path, sha256: str, size: int | None = None) -> str:
-    """Compare a file with what is known of it; an empty hash is not compared."""
+def file_problem(path: Path, sha256: str, size: int | None = None, hashed_from: int = 0) -> str:
+    """Compare a file with what is known of it; an empty hash is not compared, another from a byte of the file on."""
     try:
         if size is not None and path.stat().st_size != size:
             return f"has {path.stat().st_size} bytes instead of {size}"
         if sha256:
             with path.open("rb") as file:
+                file.seek(hashed_from)
                 if hashlib.file_digest(file, "sha256").hexdigest() != sha256:
                     return "holds other bytes than it did"
     except FileNotFoundError:

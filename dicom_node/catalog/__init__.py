@@ -12,7 +12,7 @@ from alembic import command
 from alembic.config import Config as AlembicConfig
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Engine, create_engine, event
+from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.orm import Session
 
 from dicom_node.catalog.tables import (
@@ -34,6 +34,7 @@ from dicom_node.catalog.tables import (
     Stack,
     StackState,
     Study,
+    VersionState,
 )
 
 __all__ = [
@@ -56,6 +57,7 @@ __all__ = [
     "Stack",
     "StackState",
     "Study",
+    "VersionState",
 ]
 
 _BUSY_S = 30.0  # how long SQLite waits for another process's write
@@ -76,7 +78,7 @@ class Catalog:
             revision = MigrationContext.configure(connection).get_current_revision()
         if revision == ScriptDirectory.from_config(settings).get_current_head():
             return
-        with self.engine.begin() as connection:
+        with self.engine.connect() as connection, _rebuilding(connection), connection.begin():
             settings.attributes["connection"] = connection
             command.upgrade(settings, "head")
 
@@ -95,6 +97,20 @@ class Catalog:
     def close(self) -> None:
         """Give the connections back."""
         self.engine.dispose()
+
+
+@contextmanager
+def _rebuilding(connection: Connection) -> Iterator[None]:
+    """Let SQLite's tables be made anew, which it cannot do while it watches the keys that point to them."""
+    driver = connection.connection.driver_connection
+    if not isinstance(driver, sqlite3.Connection):
+        yield
+        return
+    driver.execute("PRAGMA foreign_keys = OFF")
+    try:
+        yield
+    finally:
+        driver.execute("PRAGMA foreign_keys = ON")
 
 
 def _sqlite(url: str) -> Engine:

@@ -5,8 +5,17 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import JSON, ForeignKey, Index, String
+from sqlalchemy import JSON, Enum, ForeignKey, ForeignKeyConstraint, Index, String, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+
+class VersionState(StrEnum):
+    """What a version of a SOP Instance counts for."""
+
+    CURRENT = "current"  # it is split, run, sent and promised; at most one version of a SOP Instance
+    SUPERSEDED = "superseded"  # a later one took its place, or it says the same in another encoding
+    HELD = "held"  # contradicts the current one; a person decides
+    REJECTED = "rejected"  # a rejection note names it (IHE RAD TF-1, Imaging Object Change Management)
 
 
 class StackState(StrEnum):
@@ -40,12 +49,22 @@ class DeliveryState(StrEnum):
     STORED = "stored"  # the end where the peer is asked for no proof
     COMMITTED = "committed"  # the peer has proved that it keeps the object
     FAILED = "failed"  # parked: the peer refused it for good, or it was tried for too long
+    STOPPED = "stopped"  # its images were corrected before it was sent
+    RECALLED = "recalled"  # its images were corrected after it was sent; the peer is to be asked where it stands
+    MOVED = "moved"  # the peer has moved it along with its images; nothing was to be done
+    WITHDRAWN = "withdrawn"  # a rejection note at the peer names it
+    MISFILED = "misfiled"  # it stands, or may stand, where its images no longer are; waits for a person
 
 
 UNSENT = (DeliveryState.WAITING, DeliveryState.SENDING)
 
 
 UNFINISHED = (StackState.NEW, StackState.WAITING, StackState.ROUTED, StackState.DELIVERING)
+
+
+def _where(condition: str) -> dict[str, Any]:
+    """Return what makes an index a partial one, in both databases."""
+    return {"sqlite_where": text(condition), "postgresql_where": text(condition)}
 
 
 class Base(DeclarativeBase):
@@ -62,14 +81,15 @@ class Study(Base):
 
 
 class Series(Base):
-    """One series; a generation opens each time it has fallen silent with new instances."""
+    """One series of one study; a generation opens each time it has fallen silent with instances that came or left."""
 
     __tablename__ = "series"
-    uid: Mapped[str] = mapped_column(String(64), primary_key=True)
-    study_uid: Mapped[str] = mapped_column(ForeignKey("study.uid"), index=True)
+    study_uid: Mapped[str] = mapped_column(ForeignKey("study.uid"), primary_key=True)
+    uid: Mapped[str] = mapped_column(String(64), primary_key=True, index=True)
     last_at: Mapped[float] = mapped_column(index=True)
-    arrived: Mapped[int] = mapped_column(default=0)  # instances, counted as their rows are made
-    settled: Mapped[int] = mapped_column(default=0)  # of them, how many the latest generation has seen
+    arrived: Mapped[int] = mapped_column(default=0)  # versions that became current, counted as their rows are made
+    gone: Mapped[int] = mapped_column(default=0)  # of them, those that another version displaced or a note rejected
+    settled: Mapped[int] = mapped_column(default=0)  # of arrived and gone, how many the latest generation has seen
     generation: Mapped[int] = mapped_column(default=0)  # the latest that was opened
     split: Mapped[int] = mapped_column(default=0)  # the latest that was split into stacks
     attempt: Mapped[int] = mapped_column(default=0)  # at splitting this generation
@@ -82,18 +102,35 @@ class Series(Base):
 
 
 class Instance(Base):
-    """One SOP Instance on disk."""
+    """One version of a SOP Instance on disk: a data set that was acknowledged."""
 
     __tablename__ = "instance"
-    uid: Mapped[str] = mapped_column(String(64), primary_key=True)
-    series_uid: Mapped[str] = mapped_column(ForeignKey("series.uid"), index=True)
+    sha256: Mapped[str] = mapped_column(String(64), primary_key=True)  # of the file from `data_set_at` on
+    data_set_at: Mapped[int] = mapped_column(default=0)  # byte; 0 in rows of the time when whole files were hashed
+    uid: Mapped[str] = mapped_column(String(64), index=True)  # SOP Instance UID
+    study_uid: Mapped[str] = mapped_column(String(64))
+    series_uid: Mapped[str] = mapped_column(String(64))
     sop_class_uid: Mapped[str] = mapped_column(String(64))
     transfer_syntax_uid: Mapped[str] = mapped_column(String(64))
+    patient: Mapped[str] = mapped_column(String(32), default="")  # digest of PatientID and its issuer; "" not known
     path: Mapped[str]  # below the storage folder
     size: Mapped[int]  # bytes of the file
-    sha256: Mapped[str] = mapped_column(String(64))  # of the file
     caller: Mapped[str] = mapped_column(String(16))  # calling AE title
+    address: Mapped[str] = mapped_column(String(64), default="")  # of the caller; "" where the file does not say
     at: Mapped[float]
+    state: Mapped[VersionState] = mapped_column(
+        Enum(VersionState, native_enum=False, length=16), default=VersionState.CURRENT
+    )
+    reason: Mapped[str] = mapped_column(default="")  # of any state but current
+    correction: Mapped[int] = mapped_column(default=0)  # how many versions before this one it made untrue
+    committed_until: Mapped[float] = mapped_column(default=0.0)  # to which its sender was promised that it is kept
+
+    __table_args__ = (
+        ForeignKeyConstraint(["study_uid", "series_uid"], ["series.study_uid", "series.uid"], name="instance_series"),
+        Index("ix_instance_series", "study_uid", "series_uid"),
+        Index("one_current_version", "uid", unique=True, **_where("state = 'CURRENT'")),
+        Index("version_by_state", "state", **_where("state <> 'CURRENT'")),
+    )
 
 
 class OpenAssociation(Base):
@@ -109,7 +146,7 @@ class Stack(Base):
 
     __tablename__ = "stack"
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
-    series_uid: Mapped[str] = mapped_column(ForeignKey("series.uid"), index=True)
+    series_uid: Mapped[str] = mapped_column(String(64), index=True)
     study_uid: Mapped[str] = mapped_column(ForeignKey("study.uid"), index=True)
     generation: Mapped[int]
     number: Mapped[int]  # within its series and generation, from 1
@@ -117,6 +154,7 @@ class Stack(Base):
     reason: Mapped[str] = mapped_column(default="")
     content: Mapped[dict[str, Any]] = mapped_column(JSON)  # images.Stack.to_json()
     shows: Mapped[str] = mapped_column(String(64), default="", index=True)  # digest of pixels and geometry
+    patient: Mapped[str] = mapped_column(String(32), default="")  # digest of PatientID and its issuer; "" not known
     decision: Mapped[dict[str, Any] | None] = mapped_column(JSON)  # routing.Decision.to_json()
     overrides: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)  # facts that a person has settled
     priority: Mapped[int] = mapped_column(default=5)
@@ -124,7 +162,12 @@ class Stack(Base):
     backlog: Mapped[bool] = mapped_column(default=False)  # its caller sent more than is live work
     attempt: Mapped[int] = mapped_column(default=0)  # at the job that its state asks for
     turn: Mapped[int] = mapped_column(default=0)  # how often a person has sent it round again
+    corrected: Mapped[bool] = mapped_column(default=False)  # its images are no longer what it was made of: it has ended
     at: Mapped[float]  # of the last change
+
+    __table_args__ = (
+        ForeignKeyConstraint(["study_uid", "series_uid"], ["series.study_uid", "series.uid"], name="stack_series"),
+    )
 
 
 class Run(Base):
@@ -173,7 +216,7 @@ class Delivery(Base):
     comment: Mapped[str] = mapped_column(default="", server_default="")  # a peer's own words, of anybody
     first_at: Mapped[float]  # since when it is tried: to be stored, then to be proved
     next_at: Mapped[float]  # when the next attempt, or the end of the wait for an answer, is due
-    asked: Mapped[int] = mapped_column(default=0)  # how often a proof was asked for
+    asked: Mapped[int] = mapped_column(default=0)  # how often a proof was; of what is recalled, 1 if it was stored
     transaction_uid: Mapped[str] = mapped_column(String(64), default="", index=True)  # of the open request
 
 

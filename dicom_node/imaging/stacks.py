@@ -58,8 +58,9 @@ def split(study_uid: str, series_uid: str, objects: Sequence[tuple[str, str]]) -
 
 
 def stack_id(stack: Stack) -> str:
-    """Return 32 hex digits that the same frames give again, whatever their order."""
-    return digest(*sorted(f"{frame.sop_instance_uid}#{frame.number or 0}" for frame in stack.frames))[:32]
+    """Return 32 hex digits that the same frames give again, whatever their order, until one is corrected."""
+    frames = sorted(f"{frame.sop_instance_uid}#{frame.number or 0}" for frame in stack.frames)
+    return digest(*frames, *([f"correction {stack.correction}"] if stack.correction else []))[:32]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -21,11 +21,14 @@ _SHORT, _LONG = struct.Struct("<HH2sH"), struct.Struct("<HH2sxxL")  # PS3.5 7.1.
 _GROUP_LENGTH = _SHORT.pack(2, 0, b"UL", 4)
 _LENGTH = struct.Struct("<L")
 _LENGTH_AT = len(_PREAMBLE) + len(_GROUP_LENGTH)
+_SCHEME = "dicom://"
 _CHUNK = 1 << 20  # bytes
 _HEAD_AT_MOST = 1 << 10  # bytes; the longest UIDs and AE titles make half of it
 
 
-def file_head(*, sop_class: str, instance: str, transfer_syntax: str, calling: str, called: str) -> bytes:
+def file_head(  # noqa: PLR0913  # each argument is an attribute of its own
+    *, sop_class: str, instance: str, transfer_syntax: str, calling: str, called: str, address: str = ""
+) -> bytes:
     """Return preamble and File Meta Information of a file (PS3.10 Table 7.1-1), from which the catalog can be rebuilt.
 
     It ends with a seal, as private information of ours, (0002,0102), which is empty until all has come.
@@ -36,10 +39,11 @@ def file_head(*, sop_class: str, instance: str, transfer_syntax: str, calling: s
         transfer_syntax: UID of the data set's encoding.
         calling: AE title of who sent it.
         called: AE title it was sent to.
+        address: IP address of who sent it, "" where that is not known.
     """
     begin = _begin(sop_class)
     own = _short(0x0003, b"UI", dimse.as_uid(instance))
-    end = _end(transfer_syntax, calling, called)
+    end = _end(transfer_syntax, calling, called, address)
     length = _LENGTH.pack(len(begin) + len(own) + len(end))
     return b"".join((_PREAMBLE, _GROUP_LENGTH, length, begin, own, end))
 
@@ -153,7 +157,7 @@ def _begin(sop_class: str) -> bytes:
 
 
 @lru_cache
-def _end(transfer_syntax: str, calling: str, called: str) -> bytes:
+def _end(transfer_syntax: str, calling: str, called: str, address: str) -> bytes:
     sender = dimse.as_text(calling)
     return b"".join(
         (
@@ -162,10 +166,25 @@ def _end(transfer_syntax: str, calling: str, called: str) -> bytes:
             _short(0x0016, b"AE", sender),
             _short(0x0017, b"AE", sender),
             _short(0x0018, b"AE", dimse.as_text(called)),
+            _presentation_address(address),
             _OURS,
             _NO_SEAL,
         )
     )
+
+
+def _presentation_address(address: str) -> bytes:
+    """Return the Sending Presentation Address (PS3.10 7.1), from which `sending_address` reads the address."""
+    if not address:
+        return b""
+    value = dimse.as_text(f"{_SCHEME}[{address}]" if ":" in address else f"{_SCHEME}{address}")
+    return _LONG.pack(2, 0x0027, b"UR", len(value)) + value
+
+
+def sending_address(presentation_address: str) -> str:
+    """Return the IP address in a Sending Presentation Address that `file_head` wrote; "" where it is none of ours."""
+    is_ours = presentation_address.startswith(_SCHEME)
+    return presentation_address.removeprefix(_SCHEME).strip("[] ") if is_ours else ""
 
 
 def _short(element: int, vr: bytes, value: bytes) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -20,8 +21,9 @@ from pydicom.uid import (
 )
 
 from dicom_node.errors import ObjectError
+from dicom_node.receive.file_head import sending_address
 from dicom_node.receive.peek import UnreadableError, behind_group, peek
-from dicom_node.uids import is_uid
+from dicom_node.uids import digest, is_uid
 
 _HEAD = 16 << 10  # bytes of a data set in which its UIDs nearly always lie
 
@@ -35,8 +37,10 @@ _NUMBERS = {keyword: int(tag) for keyword, tag in _WANTED.items()}
 _TAGS = frozenset(_NUMBERS.values())
 _LAST = max(_TAGS)
 _META_AT = 132  # behind the preamble and "DICM" (PS3.10 7.1)
+_META_TAGS = frozenset((0x00020010, 0x00020016, 0x00020017, 0x00020027))
 _NEXT_GROUP = b"\x08\x00\x00\x00UL\x00\x00"  # an element that ends the reading of File Meta Information
-_TRANSFER_SYNTAX, _SOURCE, _SENDING = 0x00020010, 0x00020016, 0x00020017
+_TRANSFER_SYNTAX, _SOURCE, _SENDING, _SENT_FROM = 0x00020010, 0x00020016, 0x00020017, 0x00020027
+_PATIENT_ID, _ISSUER = Tag(0x0010, 0x0020), Tag(0x0010, 0x0021)
 _JPIP_REFERENCED_DEFLATE = "1.2.840.10008.1.2.4.95"
 _DEFLATED = (DeflatedExplicitVRLittleEndian, _JPIP_REFERENCED_DEFLATE, JPIPHTJ2KReferencedDeflate)
 _BEYOND_PEEKING = frozenset((*map(str, _DEFLATED), str(ExplicitVRBigEndian)))
@@ -62,7 +66,9 @@ class Header:
 
     identity: Identity
     transfer_syntax_uid: str
+    patient: str  # digest of PatientID and IssuerOfPatientID
     caller: str  # calling AE title, "" where the file does not say
+    address: str  # IP address of the caller, "" where the file does not say
     data_set_at: int  # byte offset of the data set behind the File Meta Information
 
 
@@ -72,13 +78,17 @@ def peek_identity(head: bytes | bytearray, transfer_syntax_uid: str, at: int = 0
     Raises:
         ObjectError: a UID is missing or no UID.
     """
+    values = _peek(head, transfer_syntax_uid, at, _TAGS)
+    return None if values is None else _identity({keyword: _text(values.get(tag)) for keyword, tag in _NUMBERS.items()})
+
+
+def _peek(head: bytes | bytearray, transfer_syntax_uid: str, at: int, tags: frozenset[int]) -> dict[int, bytes] | None:
     if transfer_syntax_uid in _BEYOND_PEEKING:
         return None
     try:
-        values = peek(head, at, _TAGS, _LAST, implicit=transfer_syntax_uid == _IMPLICIT)
+        return peek(head, at, tags, _LAST, implicit=transfer_syntax_uid == _IMPLICIT)
     except UnreadableError:
         return None
-    return _identity({keyword: _text(values.get(tag)) for keyword, tag in _NUMBERS.items()})
 
 
 def read_identity(data_set: BinaryIO, transfer_syntax_uid: str) -> Identity:
@@ -87,25 +97,35 @@ def read_identity(data_set: BinaryIO, transfer_syntax_uid: str) -> Identity:
     Raises:
         ObjectError: the data set cannot be read, or a UID is missing or no UID.
     """
+    values = _read(data_set, transfer_syntax_uid)
+    return _identity({keyword: _text(values.get(tag)) for keyword, tag in _NUMBERS.items()})
+
+
+def _read(data_set: BinaryIO, transfer_syntax_uid: str) -> dict[int, bytes | None]:
+    """Return the raw values of what says whose an object is and where it belongs.
+
+    Raises:
+        ObjectError: the data set cannot be read.
+    """
     syntax = UID(transfer_syntax_uid)
     if syntax in _DEFLATED:
         data_set = BytesIO(_inflated(data_set))
+    wanted: list[BaseTag | int] = [*_WANTED.values(), _PATIENT_ID, _ISSUER]
     try:
         elements = read_dataset(
             data_set,
             is_implicit_VR=syntax.is_implicit_VR,
             is_little_endian=syntax.is_little_endian,
             stop_when=_behind_the_last,
-            specific_tags=list(_WANTED.values()),
+            specific_tags=wanted,
         )
-        values = {keyword: _raw(elements.get_item(tag)) for keyword, tag in _WANTED.items()}
+        return {int(tag): _raw(elements.get_item(tag)) for tag in wanted}
     except Exception as error:  # pydicom raises a dozen kinds on broken bytes
         raise ObjectError("data set", f"cannot be read as DICOM ({type(error).__name__})") from error
-    return _identity({keyword: _text(value) for keyword, value in values.items()})
 
 
 def read_header(path: Path) -> Header:
-    """Read what a DICOM file (PS3.10 7.1) that was kept here says it is and who sent it.
+    """Read what a DICOM file (PS3.10 7.1) that was kept here says it is, whose it is, and who sent it.
 
     Raises:
         ObjectError: the file is no DICOM file that could have been received.
@@ -115,16 +135,27 @@ def read_header(path: Path) -> Header:
         head = file.read(_META_AT + _HEAD)
         try:
             data_set_at = _behind_meta(head)
-            meta = peek(head[:data_set_at] + _NEXT_GROUP, _META_AT, (_TRANSFER_SYNTAX, _SOURCE, _SENDING), _SENDING)
+            meta = peek(head[:data_set_at] + _NEXT_GROUP, _META_AT, _META_TAGS, _SENT_FROM)
             syntax = UID(_text(meta[_TRANSFER_SYNTAX]))
         except (UnreadableError, KeyError) as error:
             raise ObjectError(path.name, "no File Meta Information") from error
-        identity = peek_identity(head, syntax, data_set_at)
-        if identity is None:
+        values: Mapping[int, bytes | None] | None = _peek(head, syntax, data_set_at, _TAGS | {_PATIENT_ID, _ISSUER})
+        if values is None:
             file.seek(data_set_at)
-            identity = read_identity(file, syntax)
-    caller = _text(meta.get(_SENDING) or meta.get(_SOURCE))
-    return Header(identity, str(syntax), caller[:16], data_set_at)
+            values = _read(file, syntax)
+    return Header(
+        identity=_identity({keyword: _text(values.get(tag)) for keyword, tag in _NUMBERS.items()}),
+        transfer_syntax_uid=str(syntax),
+        patient=_patient(values.get(_PATIENT_ID), values.get(_ISSUER)),
+        caller=_text(meta.get(_SENDING) or meta.get(_SOURCE))[:16],
+        address=sending_address(_text(meta.get(_SENT_FROM))),
+        data_set_at=data_set_at,
+    )
+
+
+def _patient(*values: bytes | None) -> str:
+    """Return a digest that tells patients apart and names none."""
+    return digest("patient", *(value.strip(b"\0 ").hex() if value else "" for value in values))[:32]
 
 
 def _behind_meta(head: bytes) -> int:

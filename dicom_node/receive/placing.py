@@ -1,14 +1,22 @@
-"""Which folder a file goes to: its place, aside as a conflict or as unreadable, or nowhere, being there already."""
+"""Which folder a file goes to and what it counts for there; what cannot be read goes aside."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
-from dicom_node.content import content_digest
+from dicom_node.catalog import VersionState
 from dicom_node.errors import ObjectError
-from dicom_node.receive.shelf import Found, Shelf, find, move, same_data_set
+from dicom_node.receive.comparing import Difference, compare
+from dicom_node.receive.contest import Contest, Settled, settle_as_written
+from dicom_node.receive.ledger import Ledger, Rejection
+from dicom_node.receive.shelf import Found, Shelf, find, move
+from dicom_node.receive.versions import Version, of_file
+
+_Differ: TypeAlias = Callable[[Version, Version], Difference]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,18 +32,18 @@ class Placed:
     """What became of one file, as the catalog is to say it."""
 
     study_uid: str | None = None  # that it belongs to; None where that cannot be read
-    kept: Found | None = None  # where a row is needed
-    note: Note | None = None
+    settled: Settled = field(default_factory=Settled)
+    notes: tuple[Note, ...] = ()
 
 
 class Known(Protocol):
     """What the catalog says is kept."""
 
-    def place(self, sop_instance_uid: str) -> Path | None:
-        """Return where the object of this SOP Instance UID stands."""
+    def versions(self, sop_instance_uid: str) -> Sequence[Version]:
+        """Return every version of a SOP Instance."""
 
-    def expect(self, sop_instance_uid: str, path: Path) -> None:
-        """Remember what is about to get its row."""
+    def expect(self, settled: Settled) -> None:
+        """Remember what is about to be written."""
 
 
 def look_at(shelf: Shelf, path: Path) -> Found | Note:
@@ -53,80 +61,134 @@ def look_at(shelf: Shelf, path: Path) -> Found | Note:
         return Note(path.name, f"moved to {shelf.unreadable.name}/: {error.problem}")
 
 
-def place(shelf: Shelf, found: Found, known: Known) -> Placed:
-    """Move one file to where it belongs; its last act is the move, so that it may be tried again after any error.
-
-    The first object of a SOP Instance UID stays; the same data set again is dropped, another picture is kept aside. The
-    same picture under another header, as a PACS makes it when a patient or study is corrected, takes the first's place.
-
-    Raises:
-        OSError: the disk would not let us.
-    """
-    if not found.path.exists():
-        return Placed(note=_gone(found.path))
-    uid = found.header.identity.sop_instance_uid
-    kept, note = _settle(shelf, found, known.place(uid))
-    if kept is not None:
-        known.expect(uid, kept.path)
-    return Placed(found.header.identity.study_uid, kept, note)
-
-
 def _gone(path: Path) -> Note:
     return Note(path.name, "gone from the disk before it was in the catalog")
 
 
-def _settle(shelf: Shelf, found: Found, has_row: Path | None) -> tuple[Found | None, Note | None]:
-    """Return what needs a row, and what is worth a note."""
-    target = shelf.place_of(found.header)
-    if found.path == (has_row or target):
-        return found, None
-    earlier = _earlier(shelf, has_row or target)
-    if earlier is None:
-        return found.at_place(move(found.path, target)), None
-    if not same_data_set(found, earlier):
-        if _is_header_update(found, earlier):
-            return _supersede(shelf, found, earlier)
-        return None, _set_aside(shelf, found, earlier)
-    found.path.unlink()
-    return None if has_row else earlier, None
+class Placing:
+    """Moves files to where they belong; each file's move is the last act, so that it may be tried again."""
+
+    def __init__(self, shelf: Shelf, ledger: Ledger, contest: Contest) -> None:
+        self._shelf = shelf
+        self._ledger = ledger
+        self._contest = contest
+
+    def place(self, found: Found, known: Known) -> Placed:
+        """Move one file to where it belongs, and settle what it counts for.
+
+        The first version of a SOP Instance counts; the same data set again is dropped; of another version the rules
+        decide (contest.py), and their verdicts lie beside the objects before the file is moved.
+
+        Raises:
+            OSError: the disk would not let us.
+        """
+        if not found.path.exists():
+            return Placed(notes=(_gone(found.path),))
+        uid = found.header.identity.sop_instance_uid
+        versions = known.versions(uid)
+        target = self._shelf.place_of(found)
+        version = of_file(self._shelf, found, target)
+        if not versions and uid not in self._ledger:
+            settled = Settled((version,))
+        else:
+            settled = self._settled(found, version, versions)
+        self._put(found, version, target, settled)
+        known.expect(settled)
+        return Placed(found.header.identity.study_uid, settled, tuple(notes_of(settled)))
+
+    def _settled(self, found: Found, version: Version, versions: Sequence[Version]) -> Settled:
+        """Settle a version of a SOP Instance of which something is known already."""
+        same = next((one for one in versions if self._is_same(found, one)), None)
+        contested = self._ledger.read(version.uid)
+        difference = partial(self._difference, found.path)
+        if same is not None:
+            settled = self._again(version, same, versions, difference)
+        elif version.path in contested.verdicts:
+            return settle_as_written(version, versions, contested)
+        elif contested.rejection is not None:
+            settled = self._contest.reject([version], contested.rejection)
+            settled = Settled(settled.versions)
+        elif found.path.parent == self._shelf.conflicts:
+            settled = _of_old_conflict(version, versions, difference)
+        else:
+            settled = self._contest.settle(version, [self._refreshed(one) for one in versions], difference)
+        if len(versions) > 1 or same is None:
+            self.write_down(versions, settled, contested.rejection)
+        return settled
+
+    def write_down(self, versions: Sequence[Version], settled: Settled, rejection: Rejection | None) -> None:
+        """Make what was settled about one SOP Instance durable.
+
+        Raises:
+            OSError: it is not.
+        """
+        changed = {one.path: one for one in settled.versions}
+        if changed:
+            every = [*(changed.pop(one.path, one) for one in versions), *changed.values()]
+            self._ledger.write(every[0].uid, every, rejection)
+
+    def _again(self, version: Version, same: Version, versions: Sequence[Version], difference: _Differ) -> Settled:
+        """The same data set: only who sent it, or that its file was lost, may say something new."""
+        if same.is_current:
+            is_lost = not self._is_whole(same)
+            is_owned = self._contest.is_named(version) and not self._contest.is_named(same)
+            return Settled((_taken_over(version, same),)) if is_lost or is_owned else Settled()
+        return self._contest.settle_again(version, same, versions, difference)
+
+    def _put(self, found: Found, version: Version, target: Path, settled: Settled) -> None:
+        """Move the file to its place, to that of the same data set, or nowhere."""
+        mine = next((one for one in settled.versions if (one.sha256, one.size) == (version.sha256, version.size)), None)
+        path = self._shelf.folder / mine.path if mine is not None else None
+        if path is None and found.path != target:
+            found.path.unlink()
+        elif path is not None and found.path != path:
+            move(found.path, path)
+
+    def _is_same(self, found: Found, version: Version) -> bool:
+        """Say whether a file holds a known version's data set; rows of earlier times tell it of their whole file."""
+        if version.data_set_at:
+            return found.sha256 == version.sha256
+        path = self._shelf.folder / version.path
+        if path == found.path:
+            return True
+        try:
+            return find(path).sha256 == found.sha256
+        except (FileNotFoundError, ObjectError):
+            return False
+
+    def _is_whole(self, version: Version) -> bool:
+        path = self._shelf.folder / version.path
+        return path.exists() and path.stat().st_size == version.size
+
+    def _refreshed(self, version: Version) -> Version:
+        """Add what rows of earlier times do not say, from the file."""
+        if version.data_set_at:
+            return version
+        try:
+            return replace(version, patient=find(self._shelf.folder / version.path).header.patient)
+        except (FileNotFoundError, ObjectError):
+            return version
+
+    def _difference(self, path: Path, _came: Version, current: Version) -> Difference:
+        return compare(path, self._shelf.folder / current.path)
 
 
-def _earlier(shelf: Shelf, path: Path) -> Found | None:
-    """Return the object that stands at path; one that has become unreadable gives way."""
-    try:
-        return find(path)
-    except FileNotFoundError:
-        return None
-    except ObjectError:
-        move(path, shelf.unreadable / path.name)
-        return None
+def _taken_over(version: Version, same: Version) -> Version:
+    """Return a known version as its data set has come again: sent by another, or to replace a lost file."""
+    kept = replace(version, path=same.path, at=same.at)
+    return replace(kept, state=same.state, reason=same.reason, correction=same.correction)
 
 
-def _is_header_update(found: Found, earlier: Found) -> bool:
-    if found.header.identity != earlier.header.identity:
-        return False
-    shown = content_digest(found.path)
-    return bool(shown) and shown == content_digest(earlier.path)
+def _of_old_conflict(version: Version, versions: Sequence[Version], difference: _Differ) -> Settled:
+    """What was set aside when one object was kept of each UID was replaced by the current one, or contradicts it."""
+    state, reason = VersionState.HELD, "was set aside before versions were kept"
+    current = next((one for one in versions if one.is_current), None)
+    is_earlier = current is not None and version.at <= current.at and version.series == current.series
+    if current is not None and is_earlier and difference(version, current) <= Difference.HEADER:
+        state, reason = VersionState.SUPERSEDED, "superseded before versions were kept"
+    return Settled((replace(version, state=state, reason=reason),))
 
 
-def _supersede(shelf: Shelf, found: Found, earlier: Found) -> tuple[Found, Note]:
-    aside = shelf.conflict_of(earlier)
-    aside.parent.mkdir(parents=True, exist_ok=True)
-    if not aside.exists():
-        aside.hardlink_to(earlier.path)
-    uid, caller = found.header.identity.sop_instance_uid, found.header.caller
-    text = f"came from {caller} with another header; the newest is kept, the earlier is {shelf.relative(aside)}"
-    return found.at_place(move(found.path, earlier.path)), Note(uid, text)
-
-
-def _set_aside(shelf: Shelf, found: Found, earlier: Found) -> Note | None:
-    target = shelf.conflict_of(found)
-    is_known = target.exists()
-    move(found.path, target)
-    if is_known:
-        return None
-    return Note(
-        found.header.identity.sop_instance_uid,
-        f"arrived again from {found.header.caller} with other content than {shelf.relative(earlier.path)}; "
-        f"the first is kept, the other is {shelf.relative(target)}",
-    )
+def notes_of(settled: Settled) -> list[Note]:
+    """Return what is to be said of versions that do not simply count."""
+    return [Note(one.uid, f"version {one.id} is {one.state}: {one.reason}") for one in settled.versions if one.reason]

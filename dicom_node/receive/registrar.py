@@ -11,11 +11,15 @@ from typing import TypeVar
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from dicom_node.callers import Callers
 from dicom_node.catalog import Catalog
 from dicom_node.config import Config
 from dicom_node.receive import rows, scan
+from dicom_node.receive.contest import Contest
+from dicom_node.receive.deciding import Deciding
 from dicom_node.receive.file_head import trim
-from dicom_node.receive.placing import Note, Placed, look_at, place
+from dicom_node.receive.ledger import Ledger
+from dicom_node.receive.placing import Note, Placed, Placing, look_at
 from dicom_node.receive.shelf import Found, Shelf
 from dicom_node.receive.waiting import Arrived, Waiting
 
@@ -50,6 +54,7 @@ class Registrar:
         self._shelf = Shelf(config.storage_folder)
         self._catalog = catalog
         self._name = name
+        self._contest = Contest(Callers(config.callers))
         self._waiting = Waiting(self._shelf)
         self._open: set[str] = set()  # associations that have a row
         self._due: dict[str, float] = {}
@@ -68,6 +73,8 @@ class Registrar:
             OSError: the storage folder cannot be written.
         """
         self._shelf.make()
+        self._placing = Placing(self._shelf, Ledger(self._shelf.versions), self._contest)
+        self._deciding = Deciding(self._shelf, self._catalog, self._placing, self._contest)
         self._thread.start()
 
     def stop(self) -> None:
@@ -96,6 +103,7 @@ class Registrar:
             if self._stopping.is_set():
                 return
             self._turn()
+        self._register([Arrived(path, "") for path in scan.old_conflicts(self._shelf)])
 
     def _is_under_way(self, first: float, last: float) -> bool:
         """Say whether to leave a push alone: its objects came just now, and none of them has waited for long."""
@@ -106,6 +114,7 @@ class Registrar:
         """Register what is there and see which associations have ended; return how many objects there were."""
         if self._is_due("take over", _TAKE_OVER_S):
             self._lasting(self._waiting.take_over)
+            self._lasting(self._deciding.decide)
         ended = [one for one in self._open if not self._waiting.is_open(one)] if self._is_due("end", _END_S) else []
         arrived = self._lasting(self._waiting.arrived)  # all that the ended ones sent is among it
         self._register(arrived)
@@ -129,20 +138,20 @@ class Registrar:
         self._lasting(partial(trim, [one.path for one in arrived]))
         looked = [self._lasting(partial(look_at, self._shelf, one.path)) for one in arrived]
         uids = [one.header.identity.sop_instance_uid for one in looked if isinstance(one, Found)]
-        known = self._lasting(partial(rows.known, self._catalog, self._shelf, uids))
+        known = self._lasting(partial(rows.known, self._catalog, uids))
         placed = [self._placed(one, known) for one in looked]
         associations = [one.association for one in arrived]
         self._open.update(filter(None, associations))
         pairs = list(zip(placed, associations, strict=True))
-        self._lasting(partial(rows.write, self._catalog, self._shelf, self._name, pairs))
+        self._lasting(partial(rows.write, self._catalog, self._name, pairs))
 
     def _placed(self, found: Found | Note, known: rows.KnownRows) -> Placed:
         if isinstance(found, Note):
-            placed = Placed(note=found)
+            placed = Placed(notes=(found,))
         else:
-            placed = self._lasting(partial(place, self._shelf, found, known))
-        if placed.note is not None:
-            log.warning("%s: %s", placed.note.subject, placed.note.text)
+            placed = self._lasting(partial(self._placing.place, found, known))
+        for note in placed.notes:
+            log.warning("%s: %s", note.subject, note.text)
         return placed
 
     def _lasting(self, step: Callable[[], _T]) -> _T:

@@ -3,92 +3,106 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Sequence
-from pathlib import Path
+from dataclasses import asdict
 
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.orm import Session
 
-from dicom_node.catalog import Catalog, Event, Instance, OpenAssociation, Series, Study
-from dicom_node.receive.placing import Placed
-from dicom_node.receive.shelf import Found, Shelf
+from dicom_node.catalog import Catalog, Event, Instance, OpenAssociation, Series, Study, VersionState
+from dicom_node.catalog.corrections import Correction, end_stacks
+from dicom_node.receive.contest import Settled
+from dicom_node.receive.placing import Note, Placed
+from dicom_node.receive.versions import Version, of_row
 
 
 class KnownRows:
-    """Where the objects of a batch stand by their rows, and by the rows that the batch will make."""
+    """The versions of a batch's SOP Instances by their rows, and by the rows that the batch will make."""
 
-    def __init__(self, places: dict[str, Path]) -> None:
-        self._places = places
+    def __init__(self, versions: Iterable[Version]) -> None:
+        self._versions: defaultdict[str, dict[str, Version]] = defaultdict(dict)  # by UID and path
+        for version in versions:
+            self._versions[version.uid][version.path] = version
 
-    def place(self, sop_instance_uid: str) -> Path | None:
-        """Return where the object of this SOP Instance UID stands."""
-        return self._places.get(sop_instance_uid)
+    def versions(self, sop_instance_uid: str) -> Sequence[Version]:
+        """Return every version of a SOP Instance, the oldest first."""
+        found = self._versions.get(sop_instance_uid)
+        return sorted(found.values(), key=lambda one: (one.at, one.path)) if found else ()
 
-    def expect(self, sop_instance_uid: str, path: Path) -> None:
-        """Remember what is about to get its row."""
-        self._places[sop_instance_uid] = path
+    def expect(self, settled: Settled) -> None:
+        """Remember what is about to be written."""
+        for version in settled.versions:
+            self._versions[version.uid][version.path] = version
 
 
-def known(catalog: Catalog, shelf: Shelf, uids: Sequence[str]) -> KnownRows:
+def known(catalog: Catalog, uids: Sequence[str]) -> KnownRows:
     """Look a batch of SOP Instance UIDs up."""
     with catalog.read() as session:
-        found = session.execute(select(Instance.uid, Instance.path).where(Instance.uid.in_(uids))).all()
-    return KnownRows({uid: shelf.folder / path for uid, path in found})
+        return KnownRows(map(of_row, session.scalars(select(Instance).where(Instance.uid.in_(uids))).all()))
 
 
-def write(catalog: Catalog, shelf: Shelf, receiver: str, placed: Sequence[tuple[Placed, str]]) -> None:
+def find_version(catalog: Catalog, version_id: str) -> Version | None:
+    """Return the version that the first digits of a hash name; None where they name none, or several."""
+    with catalog.read() as session:
+        found = session.scalars(select(Instance).where(Instance.sha256.startswith(version_id)).limit(2)).all()
+        return of_row(found[0]) if len(found) == 1 else None
+
+
+def write(catalog: Catalog, receiver: str, placed: Sequence[tuple[Placed, str]]) -> None:
     """Write the rows of files, and of the associations that sent them ("" is none); doing it twice adds nothing."""
     now = time.time()
-    kept = list({one.kept.header.identity.sop_instance_uid: one.kept for one, _ in placed if one.kept}.values())
-    notes = [one.note for one, _ in placed if one.note is not None]
+    notes = [note for one, _ in placed for note in one.notes]
     still_open = {(association, one.study_uid) for one, association in placed if association and one.study_uid}
-    if not (kept or notes or still_open):
+    settled = [one.settled for one, _ in placed if one.settled.versions]
+    if not (settled or notes or still_open):
         return
     with catalog.write() as session:
-        if kept:
-            _write_kept(session, shelf, kept, now)
-        session.add_all(Event(at=now, subject=note.subject, text=note.text) for note in notes)
+        _write_settled(session, settled, now)
+        _write_notes(session, notes, now)
         for association, study_uid in still_open:
             session.merge(OpenAssociation(id=_id(receiver, association), study_uid=study_uid))
 
 
-def _write_kept(session: Session, shelf: Shelf, kept: Sequence[Found], now: float) -> None:
-    rows = [_row(shelf, one) for one in kept]
-    query = select(Instance.uid, Instance.sha256).where(Instance.uid.in_([row["uid"] for row in rows]))
-    has_row = {row.uid: row.sha256 for row in session.execute(query).all()}
-    _touch_studies(session, kept, now)
-    _add_series(session, kept, now)
-    new, old = ([row for row in rows if (row["uid"] in has_row) == is_old] for is_old in (False, True))
+def _write_notes(session: Session, notes: Iterable[Note], now: float) -> None:
+    session.add_all(Event(at=now, subject=note.subject, text=note.text) for note in notes)
+
+
+def _write_settled(session: Session, settled: Sequence[Settled], now: float) -> None:
+    """Write versions with what they count for, and let their series know what came and what left."""
+    versions = {one.path: one for each in settled for one in each.versions}
+    if not versions:
+        return
+    query = select(Instance.path, Instance.sha256, Instance.state, Instance.study_uid, Instance.series_uid)
+    rows = session.execute(query.where(Instance.uid.in_({one.uid for one in versions.values()}))).all()
+    has_row = {row.path: row for row in rows}
+    _touch_studies(session, versions.values(), now)
+    _add_series(session, versions.values(), now)
+    _write_versions(session, versions, {path: row.sha256 for path, row in has_row.items()})
+    was_current = {row.path for row in rows if row.state == VersionState.CURRENT}
+    _count(session, settled, versions, was_current, now)
+    end_stacks(session, _corrections(settled), now)
+
+
+def _write_versions(session: Session, versions: dict[str, Version], has_row: dict[str, str]) -> None:
+    """What no longer counts is written first: at most one version of a SOP Instance is current at any moment."""
+    stale = [sha256 for path, sha256 in has_row.items() if path in versions and versions[path].sha256 != sha256]
+    if stale:
+        session.execute(delete(Instance).where(Instance.sha256.in_(stale)))
+    old = [one for path, one in versions.items() if has_row.get(path) == one.sha256]
+    for is_current in (False, True):
+        changed = [asdict(one) for one in old if one.is_current == is_current]
+        if changed:
+            session.execute(update(Instance), changed)
+    new = [asdict(one) for path, one in versions.items() if has_row.get(path) != one.sha256]
     if new:
         session.execute(insert(Instance), new)
-        _count(session, Counter(str(row["series_uid"]) for row in new), now)
-    if old:
-        session.execute(update(Instance), old)
-        changed = {row["series_uid"] for row in old if row["sha256"] != has_row[str(row["uid"])]}
-        session.execute(update(Series).where(Series.uid.in_(changed)).values(headers=Series.headers + 1))
 
 
-def _row(shelf: Shelf, found: Found) -> dict[str, str | float]:
-    identity = found.header.identity
-    return {
-        "uid": identity.sop_instance_uid,
-        "series_uid": identity.series_uid,
-        "sop_class_uid": identity.sop_class_uid,
-        "transfer_syntax_uid": found.header.transfer_syntax_uid,
-        "path": shelf.relative(found.path),
-        "size": found.size,
-        "sha256": found.sha256,
-        "caller": found.header.caller,
-        "at": found.at,
-    }
-
-
-def _touch_studies(session: Session, kept: Iterable[Found], now: float) -> None:
+def _touch_studies(session: Session, versions: Iterable[Version], now: float) -> None:
     first_at: dict[str, float] = {}
-    for one in kept:
-        uid = one.header.identity.study_uid
-        first_at[uid] = min(one.at, first_at.get(uid, one.at))
+    for one in versions:
+        first_at[one.study_uid] = min(one.at, first_at.get(one.study_uid, one.at))
     for uid, at in first_at.items():
         study = session.get(Study, uid)
         if study is None:
@@ -98,18 +112,50 @@ def _touch_studies(session: Session, kept: Iterable[Found], now: float) -> None:
     session.flush()  # before the rows that point to them
 
 
-def _add_series(session: Session, kept: Iterable[Found], now: float) -> None:
-    study_of = {one.header.identity.series_uid: one.header.identity.study_uid for one in kept}
-    known_series = session.scalars(select(Series.uid).where(Series.uid.in_(list(study_of))))
-    for uid in set(study_of).difference(known_series):
-        session.add(Series(uid=uid, study_uid=study_of[uid], last_at=now, arrived=0))
+def _add_series(session: Session, versions: Iterable[Version], now: float) -> None:
+    wanted = {one.series for one in versions}
+    query = select(Series.study_uid, Series.uid).where(Series.uid.in_({uid for _, uid in wanted}))
+    known_series = {(study_uid, uid) for study_uid, uid in session.execute(query).all()}
+    for study_uid, uid in wanted - known_series:
+        session.add(Series(uid=uid, study_uid=study_uid, last_at=now, arrived=0))
     session.flush()
 
 
-def _count(session: Session, arrived: Counter[str], now: float) -> None:
-    """Add to the series' counts in the database itself: others write to these rows too."""
-    for uid, count in arrived.items():
-        session.execute(update(Series).where(Series.uid == uid).values(arrived=Series.arrived + count, last_at=now))
+def _count(
+    session: Session, settled: Sequence[Settled], versions: dict[str, Version], was_current: set[str], now: float
+) -> None:
+    """Add to the series' counts in the database itself: others write to these rows too.
+
+    A version that only says something else in the place of another has neither come nor left.
+    """
+    updates = {one.path for each in settled if each.is_header_update for one in each.versions}
+    headers = {versions[path].series for path in updates if (path in was_current) != versions[path].is_current}
+    for study_uid, uid in headers:
+        _change(session, study_uid, uid, headers=Series.headers + 1)
+    counted = [one for path, one in versions.items() if path not in updates]
+    came = Counter(one.series for one in counted if one.is_current and one.path not in was_current)
+    left = Counter(one.series for one in counted if not one.is_current and one.path in was_current)
+    for study_uid, uid in {*came, *left}:
+        series = study_uid, uid
+        _change(
+            session,
+            *series,
+            arrived=Series.arrived + came[series],
+            gone=Series.gone + left[series],
+            last_at=now,
+        )
+
+
+def _change(session: Session, study_uid: str, uid: str, **values: object) -> None:
+    session.execute(update(Series).where(Series.study_uid == study_uid, Series.uid == uid).values(**values))
+
+
+def _corrections(settled: Iterable[Settled]) -> list[Correction]:
+    return [
+        Correction(*one.version.series, one.version.uid, one.why, one.recalls)
+        for each in settled
+        for one in each.displaced
+    ]
 
 
 def forget_associations(catalog: Catalog, receiver: str, associations: Iterable[str]) -> None:

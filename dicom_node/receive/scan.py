@@ -19,6 +19,12 @@ def series_folders(shelf: Shelf) -> Iterator[Path]:
 def files_without_row(shelf: Shelf, catalog: Catalog, folder: Path) -> list[Path]:
     """Return the objects of one series folder that have no row, oldest first."""
     with catalog.read() as session:
-        known = set(session.scalars(select(Instance.path).where(Instance.series_uid == folder.name)))
+        series = Instance.study_uid == folder.parent.name, Instance.series_uid == folder.name
+        known = set(session.scalars(select(Instance.path).where(*series)))
     missing = [path for path in folder.glob("*.dcm") if shelf.relative(path) not in known]
     return sorted(missing, key=lambda path: path.stat().st_mtime_ns)
+
+
+def old_conflicts(shelf: Shelf) -> list[Path]:
+    """Return what was set aside when one object was kept of each SOP Instance UID, oldest first."""
+    return sorted(shelf.conflicts.glob("*.dcm"), key=lambda path: path.stat().st_mtime_ns)

@@ -106,4 +106,5 @@ def _head(request: Request) -> bytes:
         transfer_syntax=request.context.transfer_syntax,
         calling=request.caller.ae_title,
         called=request.caller.called_ae_title,
+        address=request.caller.address,
     )

@@ -83,7 +83,8 @@ class Request:
     def _parts(self) -> list[str]:
         found = self.findings
         parts = ["sources", *self._source_names(), "with", found.pipeline, found.version]
-        return [*parts, *sorted(found.weights.values()), self.settings_text]
+        corrected = [f"correction {self.stack.correction}"] if self.stack.correction else []
+        return [*parts, *sorted(found.weights.values()), self.settings_text, *corrected]
 
     def _encoded(self, kind: OutputKind) -> list[str]:
         """Return what of the encoding differs from the usual and enters a kind; reports cite SEGs, so theirs enters."""

@@ -69,7 +69,13 @@ def decide(config: Config, stack: Stack, gates: Mapping[str, GateAnswer], given:
     decision = _with_verdict(Decision("run", "", settled, routes, runs, declined), waiting)
     if decision.verdict == "nothing to run" and stack.repetition:
         return dataclasses.replace(decision, reason=f"{decision.reason}; {stack.repetition}")
-    return decision
+    return dataclasses.replace(decision, reason=decision.reason + remark_on(stack.facts)) if runs else decision
+
+
+def remark_on(facts: Facts) -> str:
+    """Return what a reason is to say besides, where another patient's or study's images show the same."""
+    studies = facts.get("same_pixels_as", ())
+    return f"; the same pixels are kept as study {studies[0]}" if studies else ""
 
 
 def _copy(stack: Stack, given: Given) -> str:

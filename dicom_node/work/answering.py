@@ -8,16 +8,17 @@ from collections.abc import Iterator, Mapping
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
-from dicom_node.catalog import Catalog, CommitmentRequest, Instance
+from dicom_node.catalog import Catalog, CommitmentRequest, Instance, VersionState
 from dicom_node.commitment import Message
 from dicom_node.config import Config
 from dicom_node.deliver import CommitmentRequest as Question
 from dicom_node.deliver import NoAssociationError, Reference, delay_s, report_commitment
+from dicom_node.verify import file_problem
 from dicom_node.work.durable import Step
 from dicom_node.work.ending import note
 from dicom_node.work.wanted import Wanted, peer_queue
 
-_NO_SUCH_OBJECT, _CLASS_CONFLICT = 0x0112, 0x0119  # PS3.3 C.14.1.1
+_PROCESSING_FAILURE, _NO_SUCH_OBJECT, _CLASS_CONFLICT = 0x0110, 0x0112, 0x0119  # PS3.3 C.14.1.1
 _REGISTERED_S = 10.0  # in which what was acknowledged surely has its row
 _PRIORITY = 5  # among deliveries of 1 to 9
 
@@ -61,16 +62,25 @@ class Answering:
             row.attempt, row.next_at = row.attempt + 1, row.first_at + _REGISTERED_S
 
     def _failures(self, session: Session, objects: Mapping[str, str]) -> dict[str, int]:
-        """Return the FailureReason of each object that is not whole on our disk."""
-        failures = {}
-        for uid, sop_class in objects.items():
-            instance = session.get(Instance, uid)
-            path = self._config.storage_folder / (instance.path if instance else "none")
-            if instance is None or not path.is_file() or path.stat().st_size != instance.size:
-                failures[uid] = _NO_SUCH_OBJECT
-            elif instance.sop_class_uid != sop_class:
-                failures[uid] = _CLASS_CONFLICT
-        return failures
+        """Return the FailureReason of each object that we do not commit ourselves to."""
+        reasons = {uid: self._reason(session, uid, sop_class) for uid, sop_class in objects.items()}
+        return {uid: reason for uid, reason in reasons.items() if reason}
+
+    def _reason(self, session: Session, uid: str, sop_class: str) -> int:
+        """Return why there is no commitment to a SOP Instance, 0 where its only version counts and is whole."""
+        versions = session.scalars(select(Instance).where(Instance.uid == uid)).all()
+        kept = [one for one in versions if one.state in (VersionState.CURRENT, VersionState.HELD)]
+        if not kept:
+            return _NO_SUCH_OBJECT
+        if len(versions) > 1 or kept[0].state == VersionState.HELD:
+            return _PROCESSING_FAILURE
+        if kept[0].sop_class_uid != sop_class:
+            return _CLASS_CONFLICT
+        path = self._config.storage_folder / kept[0].path
+        if not path.is_file():
+            return _NO_SUCH_OBJECT
+        is_altered = file_problem(path, kept[0].sha256, kept[0].size, kept[0].data_set_at)
+        return _PROCESSING_FAILURE if is_altered else 0
 
 
 def put_off(session: Session, config: Config, row: CommitmentRequest, error: str) -> None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from pydicom import dcmread
 from sqlalchemy import ColumnElement, exists, select
 from sqlalchemy.orm import Session
 
-from dicom_node.catalog import Catalog, Instance, OpenAssociation, Series, Study
+from dicom_node.catalog import Catalog, Instance, OpenAssociation, Series, Study, VersionState
 from dicom_node.config import Config
 from dicom_node.deliver import count_series
 from dicom_node.errors import PeerError
@@ -29,37 +29,50 @@ class Counting:
         self._catalog = catalog
 
     def __call__(self, step: Step, *args: str) -> None:
-        """Do the job for (series UID,)."""
-        (series_uid,) = args
-        step("count", self._count, series_uid)
+        """Do the job for (study UID, series UID)."""
+        study_uid, series_uid = args
+        step("count", self._count, study_uid, series_uid)
 
-    def failed(self, series_uid: str, error: str) -> None:
+    def failed(self, study_uid: str, series_uid: str, error: str) -> None:
         """Let silence decide."""
-        self._keep(series_uid, 0, error)
+        self._keep(study_uid, series_uid, 0, error)
 
-    def _count(self, series_uid: str) -> None:
+    def _count(self, study_uid: str, series_uid: str) -> None:
         with self._catalog.read() as session:
-            series = session.get_one(Series, series_uid)
-            query = select(Instance).where(Instance.series_uid == series_uid)
-            instance = session.scalars(query.order_by(Instance.at).limit(1)).one()
+            instance = next(iter(current_instances(session, study_uid, series_uid)), None)
+        if instance is None:  # all were corrected away meanwhile
+            self._keep(study_uid, series_uid, 0, "")
+            return
         callers = [peer for peer in self._config.peers.values() if peer.ae_title == instance.caller and not peer.url]
         why = ""
         if self._config.storage.complete_when == "source" and callers:
             try:
-                count = count_series(self._config, callers[0], series.study_uid, series_uid)
+                count = count_series(self._config, callers[0], study_uid, series_uid)
             except PeerError as error:
                 count, why = 0, str(error)
         else:
             header = dcmread(self._config.storage_folder / instance.path, specific_tags=list(_SAYS))
             count = max(int(header.get(keyword) or 0) for keyword in _SAYS)
-        self._keep(series_uid, count, why)
+        self._keep(study_uid, series_uid, count, why)
 
-    def _keep(self, series_uid: str, count: int, why: str) -> None:
+    def _keep(self, study_uid: str, series_uid: str, count: int, why: str) -> None:
         with self._catalog.write() as session:
-            series = session.get_one(Series, series_uid)
+            series = session.get_one(Series, (study_uid, series_uid))
             series.expected, series.counted_at = count, time.time()
             if count or why:
-                note(session, series_uid, why or f"{count} instances are expected, {series.arrived} are here")
+                note(
+                    session,
+                    series_uid,
+                    why or f"{count} instances are expected, {series.arrived - series.gone} are here",
+                )
+
+
+def current_instances(session: Session, study_uid: str, series_uid: str) -> Sequence[Instance]:
+    """Return the versions of a series that count, the oldest first."""
+    query = select(Instance).where(
+        Instance.study_uid == study_uid, Instance.series_uid == series_uid, Instance.state == VersionState.CURRENT
+    )
+    return session.scalars(query.order_by(Instance.at, Instance.path)).all()
 
 
 def is_quiet(config: Config, now: float) -> ColumnElement[bool]:
@@ -84,7 +97,7 @@ def is_complete(config: Config, now: float) -> ColumnElement[bool]:
     if config.storage.complete_when == "quiet":
         return Series.generation == 0
     waited = Series.last_at < now - config.storage.complete_wait_s
-    return (Series.counted_at >= Series.last_at) & ((Series.expected <= Series.arrived) | waited)
+    return (Series.counted_at >= Series.last_at) & ((Series.expected <= Series.arrived - Series.gone) | waited)
 
 
 def uncounted(session: Session, config: Config, now: float) -> Iterator[Wanted]:
@@ -95,4 +108,4 @@ def uncounted(session: Session, config: Config, now: float) -> Iterator[Wanted]:
         Series.generation == 0, Series.arrived > 0, Series.counted_at < Series.last_at, is_quiet(config, now)
     )
     for series in session.scalars(query).all():
-        yield Wanted("count", (series.uid,), series.attempt, ASK_QUEUE, 1)
+        yield Wanted("count", (series.study_uid, series.uid), series.attempt, ASK_QUEUE, 1)

@@ -83,7 +83,11 @@ class Delivering:
             return False
         with self._catalog.write() as session:
             delivery = session.get_one(Delivery, (sent.sop_instance_uid, peer))
-            delivery.status, delivery.reason, delivery.comment = sent.status, sent.reason, sent.comment
+            delivery.status, delivery.comment = sent.status, sent.comment
+            if delivery.state != DeliveryState.SENDING:  # its images were corrected while it was on its way
+                delivery.asked = int(sent.outcome != "park")
+                return True
+            delivery.reason = sent.reason
             if sent.outcome == "park":
                 delivery.state = DeliveryState.FAILED
             else:

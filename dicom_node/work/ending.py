@@ -10,12 +10,13 @@ from sqlalchemy.orm import Session
 
 from dicom_node.catalog import UNSENT, Delivery, DeliveryState, Event, Result, Run, RunState, Stack, StackState
 from dicom_node.config import Peer
+from dicom_node.routing import remark_on
 
 
 def move(session: Session, stack: Stack, state: StackState, reason: str = "") -> None:
     """Put a stack into a state, say why, and let the state's job start from its first attempt."""
-    if (stack.state, stack.reason) == (state, reason):
-        return
+    if stack.corrected or (stack.state, stack.reason) == (state, reason):
+        return  # what was made of images that were corrected since has ended for good
     if stack.state != state:
         stack.attempt = 0
     stack.state, stack.reason, stack.at = state, reason, time.time()
@@ -39,7 +40,7 @@ def settle(session: Session, stack: Stack, peers: dict[str, Peer], *, is_decided
     """
     session.flush()
     session.refresh(stack, with_for_update=True)
-    if stack.state == StackState.HELD or (stack.state in _UNDECIDED and not is_decided):
+    if stack.corrected or stack.state == StackState.HELD or (stack.state in _UNDECIDED and not is_decided):
         return
     runs = session.scalars(select(Run).where(Run.stack_id == stack.id)).all()
     if any(run.state == RunState.PLANNED for run in runs):
@@ -69,7 +70,8 @@ def _end(
         return StackState.FAILED, "; ".join(failed)
     if deliveries:
         only_gates = all(run.is_gate for run in runs)
-        return StackState.DELIVERED, "; ".join([_what(runs, deliveries), *refused, *([decided] if only_gates else [])])
+        said = "; ".join([_what(runs, deliveries), *refused, *([decided] if only_gates else [])])
+        return StackState.DELIVERED, said if only_gates else said + remark_on(stack.content["facts"])
     if refused:
         return StackState.REFUSED, "; ".join(refused)
     if any(run.state == RunState.DONE and not run.is_gate for run in runs):

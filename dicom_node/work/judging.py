@@ -53,6 +53,8 @@ class Judging:
     def _gate(self, key: str, name: str) -> dict[str, Any]:
         gate = self._config.gates[name]
         with self._catalog.write() as session:
+            if session.get_one(Stack, key).corrected:
+                return asdict(GateAnswer(problem="its images were corrected"))
             plan(session, key, gate.pipeline, gate.send_to, is_gate=True)
         run = run_id(key, gate.pipeline)
         answer = self._running.infer(run)
@@ -67,7 +69,9 @@ class Judging:
     def _route(self, key: str, answers: Mapping[str, Mapping[str, Any]], refusals: Mapping[str, str]) -> None:
         gates = {name: GateAnswer(**answer) for name, answer in answers.items()}
         with self._catalog.write() as session:
-            stack = session.get_one(Stack, key)
+            stack = session.get_one(Stack, key, with_for_update=True)
+            if stack.corrected:
+                return
             content = Content.from_json(stack.content)
             decision = decide(self._config, content, gates, Given(_today(), stack.overrides, refusals))
             stack.decision = decision.to_json()

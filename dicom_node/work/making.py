@@ -17,6 +17,7 @@ from dicom_node.config import Config, Encoding
 from dicom_node.findings import Findings, load_findings
 from dicom_node.images import Stack as Content
 from dicom_node.results import EncodedFile, Reference, Request, encode, encode_refusal, encode_rejection
+from dicom_node.work.counting import current_instances
 from dicom_node.work.replacing import reference, replaced_results, sent_to
 
 Made: TypeAlias = tuple[Sequence[EncodedFile], Sequence[str]]
@@ -53,7 +54,7 @@ class Making:
         section = self._config.pipelines[run.pipeline]
         usual = Request(
             findings=findings,
-            stack=Content.from_json(stack.content),
+            stack=self._content(stack),
             outputs=("SR",) if run.is_gate else section.outputs,
             at=datetime.fromtimestamp(_made_at(run, folder), ZoneInfo(self._config.node.timezone)),
             title=run.record.get("title") or run.pipeline,
@@ -61,6 +62,15 @@ class Making:
         )
         for encoding, peers in self._encodings(run):
             yield replace(usual, encoding=encoding, replaces=self._predecessor(run, stack, peers)), peers
+
+    def _content(self, stack: Stack) -> Content:
+        """Return a stack's frames as their current versions say them: headers may have been updated since."""
+        content = Content.from_json(stack.content)
+        with self._catalog.read() as session:
+            current = current_instances(session, stack.study_uid, stack.series_uid)
+            paths = {one.uid: str(self._config.storage_folder / one.path) for one in current}
+        frames = (replace(frame, path=paths.get(frame.sop_instance_uid, frame.path)) for frame in content.frames)
+        return replace(content, frames=tuple(frames))
 
     def _doubts(self, run: Run) -> tuple[str, ...]:
         """Return what the stack's other runs found that contradicts its header's left and right."""

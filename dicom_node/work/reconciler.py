@@ -90,7 +90,7 @@ class Reconciler:
         if not self._durable.known(job.job_id):
             return True
         if job.kind in ("split", "count"):
-            session.get_one(Series, job.args[0]).attempt += 1
+            session.get_one(Series, job.args[:2]).attempt += 1
         elif job.kind == "deliver":
             self._next_delivery_attempt(session, job)
         elif job.kind == "prove":
@@ -119,7 +119,7 @@ class Reconciler:
         first = (Series.generation == 0) & is_quiet(self._config, now) & is_complete(self._config, now)
         late = (Series.generation > 0) & (Series.last_at < now - self._config.storage.regeneration_s)
         query = select(Series).where(
-            Series.arrived > Series.settled,
+            Series.arrived + Series.gone > Series.settled,
             Series.split == Series.generation,
             first | late,
             ~is_open(now),
@@ -131,7 +131,7 @@ class Reconciler:
 
     def _splits(self, session: Session) -> Iterator[Wanted]:
         for series in session.scalars(select(Series).where(Series.split < Series.generation)).all():
-            args = (series.uid, str(series.generation))
+            args = (series.study_uid, series.uid, str(series.generation))
             yield Wanted("split", args, series.attempt, WORK_QUEUE, _SPLIT_PRIORITY)
 
     def _stacks(self, session: Session) -> Iterator[Wanted]:
@@ -150,7 +150,8 @@ class Reconciler:
 
     def _is_quiet(self, session: Session, study_uid: str, now: float) -> bool:
         since = now - self._config.storage.study_quiet_s
-        unsplit = or_(Series.last_at > since, Series.arrived > Series.settled, Series.split < Series.generation)
+        unsettled = Series.arrived + Series.gone > Series.settled
+        unsplit = or_(Series.last_at > since, unsettled, Series.split < Series.generation)
         busy = select(Series.uid).where(Series.study_uid == study_uid, or_(unsplit, is_open(now)))
         unjudged = select(Stack.id).where(Stack.study_uid == study_uid, Stack.state == StackState.NEW)
         return session.scalars(busy).first() is None and session.scalars(unjudged).first() is None

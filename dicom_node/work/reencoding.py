@@ -46,6 +46,8 @@ class Reencoding:
         """Take back the results of a run, and say whether there is something to encode again."""
         with self._catalog.write() as session:
             run = session.get_one(Run, key)
+            if session.get_one(Stack, run.stack_id).corrected:
+                return False
             if run.state == RunState.PLANNED:  # taken back before a crash
                 return True
             results = session.scalars(select(Result).where(Result.run_id == key)).all()
@@ -71,7 +73,7 @@ class Reencoding:
         with self._catalog.write() as session:
             run = session.get_one(Run, key)
             stack = session.get_one(Stack, run.stack_id)
-            run.headers = session.get_one(Series, stack.series_uid).headers
+            run.headers = session.get_one(Series, (stack.study_uid, stack.series_uid)).headers
             settle(session, stack, self._config.peers)
 
 
@@ -80,8 +82,9 @@ def outdated(session: Session) -> Iterator[Wanted]:
     query = (
         select(Run.id, Run.attempt)
         .join(Stack, Run.stack_id == Stack.id)
-        .join(Series, Stack.series_uid == Series.uid)
+        .join(Series, (Stack.study_uid == Series.study_uid) & (Stack.series_uid == Series.uid))
         .where(
+            Stack.corrected.is_(False),
             Run.headers < Series.headers,
             (Run.state == RunState.DONE) | ((Run.state == RunState.PLANNED) & (Stack.state == StackState.DELIVERING)),
         )

@@ -15,11 +15,15 @@ from dicom_node.results import Reference
 
 
 def replaced_results(session: Session, run: Run, stack: Stack) -> Sequence[Result]:
-    """Return the results of the latest run before this one that saw some of the same images, and whose files exist."""
+    """Return the results of the latest run before this one that saw some of the same images, and whose files exist.
+
+    What was made before an image was corrected is withdrawn, not replaced: it may be another patient's.
+    """
     query = (
         select(Run, Stack)
         .join(Stack, Run.stack_id == Stack.id)
-        .where(Run.pipeline == run.pipeline, Stack.series_uid == stack.series_uid, Run.id != run.id, Run.at < run.at)
+        .where(Stack.study_uid == stack.study_uid, Stack.series_uid == stack.series_uid, Stack.corrected.is_(False))
+        .where(Run.pipeline == run.pipeline, Run.id != run.id, Run.at < run.at)
         .order_by(Run.at.desc())
     )
     ours = _instances(stack)

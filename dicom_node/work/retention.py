@@ -21,12 +21,14 @@ from dicom_node.catalog import (
     Series,
     Stack,
     StackState,
+    VersionState,
 )
 from dicom_node.config import Config
 from dicom_node.work.counting import is_open
 from dicom_node.work.ending import note
 
 _DAY_S = 24 * 3600.0
+_UNSETTLED = (DeliveryState.FAILED, DeliveryState.RECALLED, DeliveryState.MISFILED)
 _FINISHED = (StackState.DELIVERED, StackState.NOTHING, StackState.REFUSED)
 
 
@@ -42,54 +44,62 @@ class Retention:
         storage, removed = self._config.storage, 0
         if storage.keep_days is not None:
             while oldest := self._oldest(before=time.time() - storage.keep_days * _DAY_S):
-                self._remove(oldest)
+                self._remove(*oldest)
                 removed += 1
         if storage.keep_free_gb is not None:
             while self._free_gb() < storage.keep_free_gb and (oldest := self._oldest(before=time.time())):
-                self._remove(oldest)
+                self._remove(*oldest)
                 removed += 1
         return removed
 
     def _free_gb(self) -> float:
         return shutil.disk_usage(self._config.storage_folder).free / 1e9
 
-    def _oldest(self, before: float) -> str | None:
-        query = select(Series.uid).where(
+    def _oldest(self, before: float) -> tuple[str, str] | None:
+        """Return Study and Series Instance UID of what may go first."""
+        its_versions = Instance.study_uid == Series.study_uid, Instance.series_uid == Series.uid
+        its_stacks = Stack.study_uid == Series.study_uid, Stack.series_uid == Series.uid
+        query = select(Series.study_uid, Series.uid).where(
             Series.last_at < before,
-            exists().where(Instance.series_uid == Series.uid),
-            Series.generation > 0,
-            Series.arrived <= Series.settled,
+            exists().where(*its_versions, Instance.state != VersionState.HELD),
+            ~exists().where(*its_versions, Instance.committed_until > time.time()),
+            (Series.generation > 0) | (Series.arrived == 0),
+            Series.arrived + Series.gone <= Series.settled,
             Series.split == Series.generation,
             ~is_open(time.time()),
-            ~exists().where(Stack.series_uid == Series.uid, Stack.state.not_in(_FINISHED)),
+            ~exists().where(*its_stacks, Stack.state.not_in(_FINISHED)),
             ~exists()
             .where(Delivery.result_uid == Result.uid, Result.run_id == Run.id, Run.stack_id == Stack.id)
-            .where(Stack.series_uid == Series.uid, self._is_under_way()),
+            .where(*its_stacks, self._is_under_way()),
         )
         with self._catalog.read() as session:
-            return session.scalars(query.order_by(Series.last_at).limit(1)).first()
+            found = session.execute(query.order_by(Series.last_at).limit(1)).first()
+            return None if found is None else (found[0], found[1])
 
     def _is_under_way(self) -> ColumnElement[bool]:
         """Say of a delivery that it is not out yet; that a peer is not required makes no difference."""
         proving = [name for name, peer in self._config.peers.items() if peer.commitment != "none"]
         unproved = (Delivery.state == DeliveryState.STORED) & Delivery.peer.in_(proving)
-        return or_(Delivery.state.in_(UNSENT), Delivery.state == DeliveryState.FAILED, unproved)
+        return or_(Delivery.state.in_((*UNSENT, *_UNSETTLED)), unproved)
 
-    def _remove(self, series_uid: str) -> None:
+    def _remove(self, study_uid: str, series_uid: str) -> None:
         """Forget the rows first: after a crash in between, files are registered again, and no row lacks its file."""
         with self._catalog.write() as session:
-            series = session.get_one(Series, series_uid)
+            series = session.get_one(Series, (study_uid, series_uid))
             files = self._forget(session, series)
         for path in files:
             path.unlink(missing_ok=True)
             _remove_empty(path.parent, self._config.storage_folder / "storage")
         with self._catalog.read() as session:
-            query = select(Run.id).join(Stack, Run.stack_id == Stack.id).where(Stack.series_uid == series_uid)
+            query = select(Run.id).join(Stack, Run.stack_id == Stack.id)
+            query = query.where(Stack.study_uid == study_uid, Stack.series_uid == series_uid)
             for run in session.scalars(query).all():
                 shutil.rmtree(self._config.storage_folder / "runs" / run, ignore_errors=True)
 
     def _forget(self, session: Session, series: Series) -> Sequence[Path]:
-        instances = session.scalars(select(Instance).where(Instance.series_uid == series.uid)).all()
+        theirs = Instance.study_uid == series.study_uid, Instance.series_uid == series.uid
+        query = select(Instance).where(*theirs, Instance.state != VersionState.HELD)  # a held one waits for a person
+        instances = session.scalars(query).all()
         for instance in instances:
             session.delete(instance)
         series.removed_at = time.time()

@@ -94,6 +94,8 @@ class Running:
     def _keep(self, key: str, made: Iterable[Made], findings: Findings | None = None) -> None:
         with self._catalog.write() as session:
             run = session.get_one(Run, key)
+            if session.get_one(Stack, run.stack_id, with_for_update=True).corrected:
+                return  # since it was read: what was made of its images is not to be sent
             for files, peers in made:
                 for file in files:
                     self._keep_one(session, run, file, peers)

@@ -4,21 +4,32 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from dicom_node.catalog import UNFINISHED, Catalog, Instance, Series, Stack, StackState
+from dicom_node.catalog import UNFINISHED, Catalog, Series, Stack, StackState
 from dicom_node.config import Config
 from dicom_node.content import stack_content
 from dicom_node.images import Stack as Content
 from dicom_node.imaging import Split, split, stack_id
 from dicom_node.uids import digest
 from dicom_node.work.copies import recognised
+from dicom_node.work.counting import current_instances
 from dicom_node.work.durable import Step
 from dicom_node.work.ending import move, note
 
 _HOUR_S = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Sorted:
+    """A series' objects in stacks."""
+
+    found: Split
+    shown: Mapping[str, str]  # digest of what a stack shows, by the stack's id
+    patient: str  # digest of PatientID and its issuer
 
 
 class Splitting:
@@ -29,44 +40,61 @@ class Splitting:
         self._catalog = catalog
 
     def __call__(self, step: Step, *args: str) -> None:
-        """Do the job for (series UID, generation)."""
-        series_uid, generation = args
-        step("split", self._split, series_uid, int(generation))
+        """Do the job for (study UID, series UID, generation)."""
+        study_uid, series_uid, generation = args
+        step("split", self._split, study_uid, series_uid, int(generation))
 
-    def failed(self, series_uid: str, generation: str, error: str) -> None:
+    def failed(self, study_uid: str, series_uid: str, generation: str, error: str) -> None:
         """End the generation with one stack that says what went wrong."""
         with self._catalog.write() as session:
-            series = session.get_one(Series, series_uid)
-            empty = Content(series.study_uid, series_uid, (), {"kind": ("non-image",)})
-            row = self._row(digest(series_uid, generation)[:32], empty, int(generation), 1)
+            series = session.get_one(Series, (study_uid, series_uid))
+            empty = Content(study_uid, series_uid, (), {"kind": ("non-image",)})
+            row = self._row(digest(study_uid, series_uid, generation)[:32], empty, int(generation), 1)
             move(session, session.merge(row), StackState.FAILED, f"cannot be split: {error}")
             series.split = int(generation)
-            series.settled = series.arrived
+            series.settled = series.arrived + series.gone
 
-    def _split(self, series_uid: str, generation: int) -> None:
+    def _split(self, study_uid: str, series_uid: str, generation: int) -> None:
+        while not self._try_split(study_uid, series_uid, generation):
+            pass
+
+    def _try_split(self, study_uid: str, series_uid: str, generation: int) -> bool:
+        """Split what counts now; return whether it all still counts once it is split: an image may be corrected."""
         with self._catalog.read() as session:
-            series = session.get_one(Series, series_uid)
-            arrived = series.arrived  # before the rows: what comes in between opens the next generation
-            instances = session.scalars(select(Instance).where(Instance.series_uid == series_uid)).all()
+            series = session.get_one(Series, (study_uid, series_uid))
+            seen = series.arrived + series.gone  # before the rows: what changes after opens the next generation
+            instances = current_instances(session, study_uid, series_uid)
         folder = self._config.storage_folder
-        found = split(series.study_uid, series_uid, [(str(folder / one.path), one.caller) for one in instances])
+        found = split(study_uid, series_uid, [(str(folder / one.path), one.caller) for one in instances])
+        corrections = {str(folder / one.path): one.correction for one in instances}
+        stacks = tuple(_counted(stack, corrections) for stack in found.stacks)
+        found = replace(found, stacks=stacks)
         shown = {stack_id(stack): stack_content(stack) for stack in found.stacks}
         with self._catalog.write() as session:
-            series = session.get_one(Series, series_uid)
-            series.caller = instances[0].caller if instances else ""
-            self._keep(session, series, generation, found, shown)
-            series.split, series.settled = generation, arrived
+            series = session.get_one(Series, (study_uid, series_uid), with_for_update=True)
+            now_current = {one.path for one in current_instances(session, study_uid, series_uid)}
+            if not now_current.issuperset(one.path for one in instances):
+                return False
+            series.caller = instances[0].caller if instances else series.caller
+            patient = next((one.patient for one in instances if one.patient), "")
+            self._keep(session, series, generation, _Sorted(found, shown, patient))
+            series.split, series.settled = generation, seen
+            return True
 
-    def _keep(self, session: Session, series: Series, generation: int, found: Split, shown: Mapping[str, str]) -> None:
-        contents = found.stacks or (Content(series.study_uid, series.uid, (), {}),)
+    def _keep(self, session: Session, series: Series, generation: int, given: _Sorted) -> None:
+        found = given.found
+        is_empty = series.arrived > 0 and series.arrived == series.gone  # all were corrected away
+        contents = found.stacks or (() if is_empty else (Content(series.study_uid, series.uid, (), {}),))
         is_backlog = self._is_backlog(session, series)
-        ids = [stack_id(content) if content.frames else digest(series.uid)[:32] for content in contents]
-        self._supersede(session, series.uid, generation, ids)
+        ids = [
+            stack_id(content) if content.frames else digest(series.study_uid, series.uid)[:32] for content in contents
+        ]
+        self._supersede(session, series, generation, ids)
         for number, (key, content) in enumerate(zip(ids, contents, strict=True), 1):
             if session.get(Stack, key) is None:
-                shows = shown.get(key, "")
-                row = self._row(key, recognised(session, content, shows), generation, number)
-                row.shows, row.backlog = shows, is_backlog
+                shows = given.shown.get(key, "")
+                row = self._row(key, recognised(session, content, shows, given.patient), generation, number)
+                row.shows, row.patient, row.backlog = shows, given.patient, is_backlog
                 session.add(row)
                 note(session, key, f"stack {number} of series {series.uid}, generation {generation}")
                 self._refuse_broken(session, series, row, found)
@@ -84,15 +112,14 @@ class Splitting:
         if found.unreadable:
             what = "; ".join(f"{name}: {why}" for name, why in found.unreadable[:3])
             move(session, row, StackState.REFUSED, f"{len(found.unreadable)} objects cannot be read: {what}")
-        elif series.expected > series.arrived:
-            move(session, row, StackState.HELD, f"{series.arrived} of {series.expected} expected instances came")
+        elif series.expected > (here := series.arrived - series.gone):
+            move(session, row, StackState.HELD, f"{here} of {series.expected} expected instances came")
         elif row.generation > self._config.storage.max_generations:
             move(session, row, StackState.HELD, f"the series changed {row.generation} times")
 
-    def _supersede(self, session: Session, series_uid: str, generation: int, ids: Iterable[str]) -> None:
-        query = select(Stack).where(
-            Stack.series_uid == series_uid, Stack.state.in_((*UNFINISHED, StackState.HELD)), Stack.id.not_in(ids)
-        )
+    def _supersede(self, session: Session, series: Series, generation: int, ids: Iterable[str]) -> None:
+        theirs = Stack.study_uid == series.study_uid, Stack.series_uid == series.uid, Stack.id.not_in(ids)
+        query = select(Stack).where(*theirs, Stack.state.in_((*UNFINISHED, StackState.HELD)))
         for old in session.scalars(query).all():
             if old.state != StackState.DELIVERING:
                 move(
@@ -110,3 +137,8 @@ class Splitting:
             content=content.to_json(),
             at=time.time(),
         )
+
+
+def _counted(stack: Content, corrections: Mapping[str, int]) -> Content:
+    """Return a stack with its images' corrections (by path), each image counted once."""
+    return replace(stack, correction=sum(corrections[path] for path in {frame.path for frame in stack.frames}))

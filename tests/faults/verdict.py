@@ -83,7 +83,7 @@ def _lost(house: House, modality: Modality, stacks: Iterable[Stack]) -> Iterator
 
 def _is_kept(house: House, image: Dataset) -> bool:
     with house.node.catalog.read() as session:
-        row = session.get(Instance, str(image.SOPInstanceUID))
+        row = session.scalars(select(Instance).where(Instance.uid == str(image.SOPInstanceUID))).first()
     if row is None:
         return False
     path = house.node.config.storage_folder / row.path

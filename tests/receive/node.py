@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TypeAlias, TypeVar
 
 from pydicom import Dataset, FileDataset
-from pydicom.uid import ExplicitVRLittleEndian
 from pynetdicom import AE, _config, build_context, evt
 from pynetdicom.association import Association
 from pynetdicom.dsutils import split_dataset
@@ -140,14 +139,17 @@ def eventually(holds: Callable[[], bool], within_s: float = 10.0) -> None:
         time.sleep(0.02)
 
 
-def received(path: Path, dataset: FileDataset, *, is_sealed: bool = True) -> bytes:
+def received(
+    path: Path, dataset: FileDataset, *, is_sealed: bool = True, calling: str = "CT1", address: str = ""
+) -> bytes:
     """Write an object as a receiver does, and return the file's bytes."""
     head = file_head(
         sop_class=dataset.SOPClassUID,
         instance=dataset.SOPInstanceUID,
-        transfer_syntax=ExplicitVRLittleEndian,
-        calling="CT1",
+        transfer_syntax=dataset.file_meta.TransferSyntaxUID,
+        calling=calling,
         called="NODE",
+        address=address,
     )
     data_set = data_set_bytes(encoded(dataset))
     path.write_bytes(head + data_set)

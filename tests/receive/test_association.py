@@ -109,7 +109,7 @@ def test_nothing_that_identifies_a_patient_is_logged(site: Site, caplog: pytest.
     assert site.store_file(file).Status == 0x0000
     assert site.store_file(altered(file, "CT", "PT")).Status == 0x0000
     assert site.store_file(altered(file, series_uid, PATIENT_NAME)).Status == 0xA900
-    site.registered(1)
+    site.registered(2)
     assert PATIENT_NAME not in caplog.text
     assert PATIENT_ID not in caplog.text
 

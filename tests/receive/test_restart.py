@@ -13,7 +13,7 @@ from pydicom import FileDataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian
 from sqlalchemy import text
 
-from dicom_node.catalog import Event, Instance, OpenAssociation, Series, Study
+from dicom_node.catalog import Event, Instance, OpenAssociation, Series, Study, VersionState
 from tests.receive.node import Site, eventually, received, running
 from tests.receive.wire import COMMAND_LAST, DATA_SET_LAST, data, open_wire
 from tests.support.dicom import data_set_bytes, encoded, series
@@ -125,15 +125,14 @@ def test_a_start_without_news_changes_no_row(tmp_path: Path) -> None:
         assert [(row.last_at, row.arrived) for row in site.rows(Series) if row.arrived == 3] == before
 
 
-def test_other_content_under_the_same_uid_is_kept_aside_and_reported_once(site: Site) -> None:
+def test_other_pixels_under_the_same_uid_are_held_and_reported_once(site: Site) -> None:
     first, other = series(2)
     other.SOPInstanceUID = other.file_meta.MediaStorageSOPInstanceUID = first.SOPInstanceUID
     assert site.store([first, other, other]) == [0, 0, 0]
     site.store(series(1))  # behind them in the queue
-    rows = {row.uid: row for row in site.registered(2)}
-    assert (site.folder / rows[first.SOPInstanceUID].path).read_bytes().endswith(first.PixelData)
-    (aside,) = (site.folder / "conflicts").iterdir()
-    assert aside.read_bytes().endswith(other.PixelData)
+    rows = {row.state: row for row in site.registered(3) if row.uid == first.SOPInstanceUID}
+    assert (site.folder / rows[VersionState.CURRENT].path).read_bytes().endswith(first.PixelData)
+    assert (site.folder / rows[VersionState.HELD].path).read_bytes().endswith(other.PixelData)
     (event,) = site.rows(Event)
     assert event.subject == first.SOPInstanceUID
 

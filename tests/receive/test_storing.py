@@ -43,7 +43,8 @@ def test_an_object_that_was_answered_with_success_is_on_disk_and_in_the_catalog(
     assert site.store([dataset], calling="CT1") == [0x0000]
     row = site.registered(1)[0]
     assert row.uid == dataset.SOPInstanceUID
-    assert row.path == f"storage/{dataset.StudyInstanceUID}/{dataset.SeriesInstanceUID}/{dataset.SOPInstanceUID}.dcm"
+    name = f"{dataset.SOPInstanceUID}-{row.sha256[:12]}.dcm"
+    assert row.path == f"storage/{dataset.StudyInstanceUID}/{dataset.SeriesInstanceUID}/{name}"
     assert (site.folder / row.path).stat().st_size == row.size
     assert row.caller == "CT1"
     assert list((site.folder / "incoming").iterdir()) == []

@@ -156,7 +156,7 @@ class House:
                 whole.write_bytes(encoded(one))
                 session.merge(Study(uid=one.StudyInstanceUID, first_at=at, last_at=at))
                 session.flush()
-                series = session.get(Series, one.SeriesInstanceUID)
+                series = session.get(Series, (one.StudyInstanceUID, one.SeriesInstanceUID))
                 if series is None:
                     series = Series(uid=one.SeriesInstanceUID, study_uid=one.StudyInstanceUID, last_at=at, arrived=0)
                     session.add(series)
@@ -219,12 +219,13 @@ class House:
     def _give_up(self, kind: str, args: Sequence[str], error: str) -> None:
         self.given_up.append((kind, error))
         if kind == "split":
-            self._splitting.failed(args[0], args[1], error)
+            self._splitting.failed(args[0], args[1], args[2], error)
 
 
 def _row(one: FileDataset, path: str, at: float) -> Instance:
     return Instance(
         uid=one.SOPInstanceUID,
+        study_uid=one.StudyInstanceUID,
         series_uid=one.SeriesInstanceUID,
         sop_class_uid=one.SOPClassUID,
         transfer_syntax_uid=one.file_meta.TransferSyntaxUID,

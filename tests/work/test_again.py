@@ -10,25 +10,29 @@ import pytest
 from pydicom import FileDataset, dcmread
 from pydicom.uid import generate_uid
 
-from dicom_node.catalog import Instance, Result, StackState
+from dicom_node.catalog import Instance, Result, StackState, VersionState
 from dicom_node.demo.pacs import SmallPacs
-from dicom_node.receive.registrar import Registrar
 from dicom_node.status import send_round_again
-from tests.receive.node import eventually
 from tests.support.dicom import encoded, radiograph
 from tests.work.house import House
+from tests.work.sending import SCANNER, arrive
 
 CONFIG = """
 [storage]
 max_study_age_days = 100000
 min_free_gb = 0
 live_series_per_h = 2
+series_quiet_s = 0.001
 [peers.pacs]
 ae_title = "SMALLPACS"
 host = "127.0.0.1"
 port = {port}
 retry_s = 1000
 retry_max_s = 1000
+[callers.pacs]
+ae_title = "PACS"
+addresses = "10.0.0.2"
+corrects = true
 [pipelines.lung]
 outputs = ["SEG"]
 [[routes]]
@@ -50,20 +54,9 @@ def house(tmp_path: Path, pacs: SmallPacs) -> House:
     return House(tmp_path, CONFIG.format(port=pacs.port))
 
 
-def arrive(house: House, one: FileDataset) -> None:
-    """Let the registrar take an object as the receiver would have left it."""
-    registrar = Registrar(house.config, house.catalog)
-    before = {row.sha256 for row in house.rows(Instance)}
-    (house.config.storage_folder / "incoming").mkdir(exist_ok=True)
-    (house.config.storage_folder / "incoming" / f"{generate_uid()}.dcm").write_bytes(encoded(one))
-    registrar.start()
-    eventually(lambda: {row.sha256 for row in house.rows(Instance)} != before)
-    registrar.stop()
-
-
-def corrected(image: FileDataset) -> FileDataset:
+def renumbered(image: FileDataset) -> FileDataset:
     again = copy.deepcopy(image)
-    again.PatientID, again.AccessionNumber = "SYN-4712", "A2"
+    again.AccessionNumber = "A2"
     return again
 
 
@@ -75,11 +68,11 @@ def test_results_that_wait_carry_the_header_that_came_last_and_the_model_is_not_
     house.put(image)
     house.settle_until(StackState.DELIVERING)
     (before,) = house.rows(Result)
-    arrive(house, corrected(image))
+    arrive(house, renumbered(image))
     house.settle(ticks=3)
     (after,) = house.rows(Result)
     made = dcmread(house.config.storage_folder / after.path)
-    assert (after.uid, made.PatientID, made.AccessionNumber) == (before.uid, "SYN-4712", "A2")
+    assert (after.uid, made.AccessionNumber) == (before.uid, "A2")
     assert house.models.ran == ["lung"]
     assert len(house.stacks()) == 1
 
@@ -89,7 +82,7 @@ def test_results_that_have_left_stay_as_they_are(house: House, pacs: SmallPacs) 
     house.put(image)
     house.settle_until(StackState.DELIVERED)
     (sent,) = (path.read_bytes() for path in pacs.instances())
-    arrive(house, corrected(image))
+    arrive(house, renumbered(image))
     house.settle(ticks=3)
     assert [path.read_bytes() for path in pacs.instances()] == [sent]
     assert house.stacks()[0].state == StackState.DELIVERED
@@ -100,13 +93,8 @@ def test_another_picture_under_the_same_uid_changes_nothing(house: House) -> Non
     house.put(image)
     other = copy.deepcopy(image)
     other.PixelData = bytes(len(image.PixelData))
-    registrar = Registrar(house.config, house.catalog)
-    (house.config.storage_folder / "incoming").mkdir()
-    (house.config.storage_folder / "incoming" / "1.dcm").write_bytes(encoded(other))
-    registrar.start()
-    eventually((house.config.storage_folder / "conflicts").exists)
-    registrar.stop()
-    (row,) = house.rows(Instance)
+    arrive(house, other, sender=SCANNER)
+    (row,) = (row for row in house.rows(Instance) if row.state == VersionState.CURRENT)
     assert (house.config.storage_folder / row.path).read_bytes() == encoded(image)
 
 
@@ -119,6 +107,23 @@ def test_a_copy_under_new_uids_is_not_run_and_names_its_twin_until_a_person_want
     assert twin.reason == f"nothing to run, because it shows the same as stack {first.id[:8]}"
     send_round_again(house.catalog, twin.id, {}, force=True)
     house.settle_until(StackState.DELIVERED)
+    assert house.models.ran == ["lung", "lung"]
+
+
+@pytest.mark.parametrize("corrected", [{"StudyInstanceUID": "1.2.9"}, {"PatientID": "SYN-4712"}])
+def test_the_same_pixels_under_another_patient_or_study_run_and_say_where_they_are_kept_too(
+    house: House, corrected: dict[str, str]
+) -> None:
+    image = radiograph("1.2.1", "1.2.1.1")
+    arrive(house, image)
+    house.settle_until(StackState.DELIVERED)
+    again = _renamed(image)
+    for keyword, value in corrected.items():
+        setattr(again, keyword, value)
+    arrive(house, again)
+    stacks = house.settle_until(StackState.DELIVERED)
+    reasons = [stack.reason for stack in stacks]
+    assert sorted(reasons) == ["lung to pacs", "lung to pacs; the same pixels are kept as study 1.2.1"]
     assert house.models.ran == ["lung", "lung"]
 
 
@@ -161,6 +166,6 @@ def test_results_of_a_lost_catalog_are_the_same_to_the_last_byte(house: House, p
 
 def _renamed(image: FileDataset) -> FileDataset:
     again = copy.deepcopy(image)
-    again.StudyInstanceUID, again.SeriesInstanceUID = "1.2.9", "1.2.9.1"
+    again.SeriesInstanceUID = "1.2.9.1"
     again.SOPInstanceUID = again.file_meta.MediaStorageSOPInstanceUID = generate_uid()
     return again

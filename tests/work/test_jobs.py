@@ -199,7 +199,7 @@ def test_late_instances_wait_and_then_make_a_new_stack(house: House) -> None:
     house.put(ct_slice(uids.study_uid, uids.uid, 4), age_s=60.0)
     assert len(house.settle()) == 1
     with house.catalog.write() as session:
-        session.get_one(Series, uids.uid).last_at -= 300
+        session.get_one(Series, (uids.study_uid, uids.uid)).last_at -= 300
     first, second = house.settle()
     assert (first.generation, second.generation) == (1, 2)
     assert len(second.content["frames"]) == 4

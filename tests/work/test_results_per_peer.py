@@ -75,7 +75,7 @@ def test_a_later_generation_names_and_hides_what_it_replaces(house: House, peers
     row = house.rows(Series)[0]
     house.put(ct_slice(row.study_uid, row.uid, 4), age_s=4000.0)
     with house.catalog.write() as session:
-        session.get_one(Series, row.uid).last_at -= 4000
+        session.get_one(Series, (row.study_uid, row.uid)).last_at -= 4000
     house.settle()
     for peer, old in zip(peers, before, strict=True):
         new = {uid: one for uid, one in _read(peer).items() if uid not in old}

@@ -1,0 +1,131 @@
+"""`dicom-node conflicts`: versions of SOP Instances that wait for a person, and how one settles them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from pydicom import dcmread
+from rich.console import Group, RenderableType
+from rich.markup import escape
+from rich.table import Table
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from dicom_node.catalog import Catalog, Instance, VersionState
+from dicom_node.config import Config
+from dicom_node.errors import DicomNodeError
+from dicom_node.receive.deciding import leave_decision
+from dicom_node.receive.rows import find_version
+
+_ID = 12  # digits of a version's hash that its file's name has
+
+
+class UnknownVersionError(DicomNodeError):
+    """No version has the id that was asked for, or more than one begins with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """One SOP Instance of which a version is held: all its versions, the oldest first."""
+
+    sop_instance_uid: str
+    versions: Sequence[Instance]
+    evidence: Mapping[str, str]  # by the version's hash: what its header says about having been modified
+
+
+def find_conflicts(config: Config, catalog: Catalog) -> list[Conflict]:
+    """Return every SOP Instance of which a version waits for a person."""
+    with catalog.read() as session:
+        held = select(Instance.uid).where(Instance.state == VersionState.HELD)
+        query = select(Instance).where(Instance.uid.in_(held)).order_by(Instance.uid, Instance.at)
+        versions = session.scalars(query).all()
+    by_uid: dict[str, list[Instance]] = {}
+    for one in versions:
+        by_uid.setdefault(one.uid, []).append(one)
+    return [
+        Conflict(uid, theirs, {one.sha256: _evidence(config.storage_folder / one.path) for one in theirs})
+        for uid, theirs in by_uid.items()
+    ]
+
+
+def keep(config: Config, catalog: Catalog, version_id: str) -> str:
+    """Let a version count, and no other of its SOP Instance; the registrar acts. Returns what is to be said.
+
+    Raises:
+        UnknownVersionError: no version, or several, begin with `version_id`.
+    """
+    version = find_version(catalog, version_id)
+    if version is None:
+        raise UnknownVersionError(f"no version, or more than one, begins with {version_id!r}")
+    leave_decision(config.storage_folder, version.sha256)
+    return f"version {version.id} of {version.uid} is kept: it becomes current as soon as the node runs"
+
+
+def count_versions(session: Session) -> Mapping[str, int]:
+    """Return how many versions are held, superseded or rejected, by state."""
+    query = select(Instance.state, func.count()).where(Instance.state != VersionState.CURRENT).group_by(Instance.state)
+    return {str(state): count for state, count in session.execute(query).all()}
+
+
+def say_versions(counts: Mapping[str, int]) -> str:
+    """Return one line that counts what does not count, "" where there is nothing."""
+    said = ", ".join(f"{count} {state}" for state, count in sorted(counts.items()))
+    waits = "; dicom-node conflicts shows what is held" if counts.get(VersionState.HELD) else ""
+    return f"versions that are not current: {said}{waits}" if said else ""
+
+
+def versions_of(catalog: Catalog, study_uid: str, series_uid: str) -> Iterator[str]:
+    """Yield a line for each version of a series that is not current."""
+    query = select(Instance).where(
+        Instance.study_uid == study_uid, Instance.series_uid == series_uid, Instance.state != VersionState.CURRENT
+    )
+    with catalog.read() as session:
+        for one in session.scalars(query.order_by(Instance.at, Instance.uid)).all():
+            yield f"version {one.sha256[:_ID]} of {one.uid} is {one.state}: {one.reason}"
+
+
+def as_values(conflicts: Sequence[Conflict]) -> dict[str, Any]:
+    """Return what one JSON document says of all conflicts."""
+    keys = "sha256", "study_uid", "series_uid", "state", "caller", "address", "at", "reason", "correction"
+    return {
+        "conflicts": [
+            {
+                "sop_instance_uid": conflict.sop_instance_uid,
+                "versions": [
+                    {**{key: getattr(one, key) for key in keys}, "header_says": conflict.evidence[one.sha256]}
+                    for one in conflict.versions
+                ],
+            }
+            for conflict in conflicts
+        ]
+    }
+
+
+def render_conflicts(conflicts: Sequence[Conflict]) -> RenderableType:
+    """Return a table of all versions of each SOP Instance that waits for a person."""
+    if not conflicts:
+        return "no version waits for a person"
+    table = Table("version", "SOP Instance", "study", "state", "came from", "at", "why", "header says")
+    for conflict in conflicts:
+        for one in conflict.versions:
+            at = f"{datetime.fromtimestamp(one.at, UTC):%Y-%m-%d %H:%M:%S}Z"
+            sender = f"{one.caller or '?'} at {one.address or '?'}"
+            row = (one.sha256[:_ID], f"…{one.uid[-12:]}", f"…{one.study_uid[-12:]}", str(one.state), sender, at)
+            table.add_row(*map(escape, (*row, one.reason, conflict.evidence[one.sha256])))
+    return Group(table, "dicom-node conflicts keep VERSION makes one of them current")
+
+
+def _evidence(path: Path) -> str:
+    """Return what the Original Attributes Sequence says (PS3.3 C.12.1.1.9): evidence of a correction, never a proof."""
+    try:
+        items = dcmread(path, stop_before_pixels=True, specific_tags=["OriginalAttributesSequence"]).get(
+            "OriginalAttributesSequence"
+        )
+        keywords = "ReasonForTheAttributeModification", "ModifyingSystem", "AttributeModificationDateTime"
+        return "; ".join(" ".join(str(item.get(keyword, "") or "") for keyword in keywords) for item in items or ())
+    except Exception as error:  # noqa: BLE001 - pydicom raises a dozen kinds on broken bytes
+        return f"cannot be read ({type(error).__name__})"

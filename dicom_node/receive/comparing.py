@@ -1,0 +1,152 @@
+"""How two versions of one SOP Instance differ: in encoding, header, geometry or pixels."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from enum import IntEnum
+from pathlib import Path
+from typing import Any
+
+from pydicom import Dataset, dcmread
+from pydicom.pixels.utils import iter_pixels
+
+from dicom_node.uids import digest
+
+_PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
+_LAYOUT = ("Rows", "Columns", "NumberOfFrames", "SamplesPerPixel", "BitsStored", "PixelRepresentation")
+_GEOMETRY = (
+    *("RescaleSlope", "RescaleIntercept", "ModalityLUTSequence", "PixelSpacing", "ImagerPixelSpacing"),
+    *("NominalScannedPixelSpacing", "SliceThickness", "SpacingBetweenSlices"),
+    *("ImagePositionPatient", "ImageOrientationPatient", "PatientOrientation", "FrameOfReferenceUID"),
+    *("Laterality", "ImageLaterality", "PatientPosition"),
+    *("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"),
+)
+_ENCODING = frozenset(
+    (
+        *_PIXELS,
+        *("PhotometricInterpretation", "PlanarConfiguration", "BitsAllocated", "HighBit", "DataSetTrailingPadding"),
+        *("ExtendedOffsetTable", "ExtendedOffsetTableLengths", "SpecificCharacterSet", "TimezoneOffsetFromUTC"),
+    )
+)
+_AS_RGB = frozenset(("YBR_RCT", "YBR_ICT"))  # which a decoder turns into RGB (PS3.3 C.7.6.3.1.2)
+_ABOUT = frozenset((0x0008, 0x0010, 0x0012, 0x0018, 0x0020, 0x0032, 0x0038, 0x0400))
+"""Groups that say whose an object without pixels is and how it came about, not what it says."""
+_EVIDENCE = frozenset((0x0040A370, 0x0040A375, 0x0040A385))  # sequences that cite studies and series
+_DECODED_AT_MOST = 512 << 20  # bytes of pixels; larger ones of another encoding are not compared
+
+
+class Difference(IntEnum):
+    """How one version differs from another, from the least to the most."""
+
+    ENCODING = 0  # it says and shows the same
+    HEADER = 1  # the same pixels in the same place
+    GEOMETRY = 2  # the same pixels elsewhere, or meaning other values
+    PIXELS = 3  # another picture, or one that cannot be compared
+
+
+def compare(path: Path, other: Path) -> Difference:
+    """Compare the objects in two files; what cannot be read or decoded counts as another picture."""
+    try:
+        return _difference(dcmread(path), dcmread(other))
+    except Exception:  # noqa: BLE001 - pydicom and its decoders raise a dozen kinds on broken bytes
+        return Difference.PIXELS
+
+
+def _difference(one: Dataset, other: Dataset) -> Difference:
+    if _differ(one, other, _class_and_layout) or not _same_pixels(one, other):
+        return Difference.PIXELS
+    if _differ(one, other, _geometry):
+        return Difference.GEOMETRY
+    return Difference.HEADER if _differ(one, other, _header) else Difference.ENCODING
+
+
+def _differ(one: Dataset, other: Dataset, of: Callable[[Dataset], object]) -> bool:
+    return of(one) != of(other)
+
+
+def _class_and_layout(dataset: Dataset) -> object:
+    return str(dataset.SOPClassUID), [_text(dataset, keyword) for keyword in _LAYOUT]
+
+
+def _geometry(dataset: Dataset) -> object:
+    photometric = _text(dataset, "PhotometricInterpretation")
+    return [photometric.startswith("MONOCHROME1"), *(_text(dataset, keyword) for keyword in _GEOMETRY)]
+
+
+def _header(dataset: Dataset) -> object:
+    return [
+        (int(element.tag), _said(element.value))
+        for element in dataset
+        if element.keyword not in _ENCODING and element.tag.element != 0 and not element.tag.is_private
+    ]
+
+
+def _text(dataset: Dataset, keyword: str) -> str:
+    return _said(dataset.get(keyword, ""))
+
+
+def _said(value: Any) -> str:
+    """Return a value as text that does not hang on how it was encoded, e.g. 0.50 and 0.5."""
+    if isinstance(value, (str, bytes)):
+        return str(value).strip()
+    if isinstance(value, Dataset):
+        return str([(int(element.tag), _said(element.value)) for element in value])
+    if hasattr(value, "__iter__"):
+        return str([_said(one) for one in value])
+    try:
+        return repr(float(value))
+    except (TypeError, ValueError):
+        return "" if value is None else str(value).strip()
+
+
+def _same_pixels(one: Dataset, other: Dataset) -> bool:
+    """Say whether two objects show the same picture, or where they show none say the same."""
+    keywords = {keyword for dataset in (one, other) for keyword in _PIXELS if keyword in dataset}
+    if not keywords:
+        return _content(one) == _content(other)
+    (keyword, *others) = keywords
+    if others or any(keyword not in dataset for dataset in (one, other)):
+        return False
+    if one[keyword].value == other[keyword].value and _is_alike(one, other):
+        return True
+    return keyword == "PixelData" and _is_decodable(one) and _decoded(one) == _decoded(other)
+
+
+def _is_alike(one: Dataset, other: Dataset) -> bool:
+    """Say whether the same bytes of pixels are the same pixels."""
+    is_compressed = [dataset.file_meta.TransferSyntaxUID.is_compressed for dataset in (one, other)]
+    names = ("PhotometricInterpretation", "PlanarConfiguration", "BitsAllocated", "HighBit")
+    is_same_syntax = one.file_meta.TransferSyntaxUID == other.file_meta.TransferSyntaxUID or not any(is_compressed)
+    return is_same_syntax and all(_text(one, name) == _text(other, name) for name in names)
+
+
+def _content(dataset: Dataset) -> str:
+    said = [
+        (int(element.tag), _said(element.value))
+        for element in dataset
+        if element.tag.group not in _ABOUT and int(element.tag) not in _EVIDENCE and element.tag.element != 0
+    ]
+    return digest(str(said))
+
+
+def _is_decodable(dataset: Dataset) -> bool:
+    sizes = [int(dataset.get(keyword) or 1) for keyword in ("Rows", "Columns", "NumberOfFrames", "SamplesPerPixel")]
+    size = int(dataset.get("BitsAllocated") or 8) // 8
+    for one in sizes:
+        size *= one
+    return size <= _DECODED_AT_MOST
+
+
+def _decoded(dataset: Dataset) -> tuple[str, str]:
+    """Return the colour model and the SHA-256 of all decoded frames."""
+    found = hashlib.sha256()
+    for frame in _frames(dataset):
+        found.update(str(frame.shape).encode())
+        found.update(frame.astype("<i8" if frame.dtype.kind == "i" else "<u8").tobytes())
+    photometric = _text(dataset, "PhotometricInterpretation")
+    return "RGB" if photometric in _AS_RGB else photometric, found.hexdigest()
+
+
+def _frames(dataset: Dataset) -> Iterator[Any]:
+    yield from iter_pixels(dataset, raw=True)

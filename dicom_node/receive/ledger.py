@@ -1,0 +1,89 @@
+"""What was decided about contested SOP Instances, durable beside the objects: versions/<SOP Instance UID>.json.
+
+A SOP Instance of which one version came, and that no rejection note names, has no such file: its version is current.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from dicom_node.catalog import VersionState
+from dicom_node.receive.versions import Version
+
+_SUFFIX = ".json"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What one version counts for, and why."""
+
+    state: VersionState
+    reason: str
+    correction: int
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """A rejection note that names a SOP Instance (IHE RAD TF-1, Imaging Object Change Management)."""
+
+    code: str  # DCM, of the note's title
+    caller: str  # that sent the note
+    note_uid: str
+
+
+@dataclass(frozen=True, slots=True)
+class Contested:
+    """What was decided about one SOP Instance."""
+
+    verdicts: Mapping[str, Verdict] = field(default_factory=dict)  # by the version's path below the storage folder
+    rejection: Rejection | None = None
+
+
+class Ledger:
+    """The folder of decisions; the registrar alone writes it."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._uids = {path.stem for path in folder.glob(f"*{_SUFFIX}")}
+
+    def __contains__(self, sop_instance_uid: str) -> bool:
+        return sop_instance_uid in self._uids
+
+    def read(self, sop_instance_uid: str) -> Contested:
+        """Return what was decided; nothing about a SOP Instance that is not contested.
+
+        Raises:
+            OSError: the disk would not let us.
+        """
+        if sop_instance_uid not in self:
+            return Contested()
+        said = json.loads((self._folder / f"{sop_instance_uid}{_SUFFIX}").read_text())
+        rejection = said["rejection"]
+        return Contested(
+            {
+                path: Verdict(VersionState(one["state"]), one["reason"], one["correction"])
+                for path, one in said["verdicts"].items()
+            },
+            Rejection(**rejection) if rejection else None,
+        )
+
+    def write(self, sop_instance_uid: str, versions: Sequence[Version], rejection: Rejection | None) -> None:
+        """Write down durably what all versions of a SOP Instance count for.
+
+        Raises:
+            OSError: it is not kept.
+        """
+        verdicts = {one.path: Verdict(one.state, one.reason, one.correction) for one in versions}
+        self._folder.mkdir(exist_ok=True)
+        path = self._folder / f"{sop_instance_uid}{_SUFFIX}"
+        part = path.with_suffix(".part")
+        with part.open("w") as file:
+            json.dump(asdict(Contested(verdicts, rejection)), file)
+            file.flush()
+            os.fdatasync(file.fileno())
+        part.replace(path)
+        self._uids.add(sop_instance_uid)

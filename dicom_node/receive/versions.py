@@ -1,0 +1,80 @@
+"""Versions of SOP Instances: data sets that were acknowledged, as catalog rows say them and as files say them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from dicom_node.catalog import Instance, VersionState
+from dicom_node.receive.shelf import Found, Shelf
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One data set under a SOP Instance UID; its fields are the columns of `catalog.Instance`."""
+
+    sha256: str
+    data_set_at: int
+    uid: str
+    study_uid: str
+    series_uid: str
+    sop_class_uid: str
+    transfer_syntax_uid: str
+    patient: str
+    path: str
+    size: int
+    caller: str
+    address: str
+    at: float
+    state: VersionState = VersionState.CURRENT
+    reason: str = ""
+    correction: int = 0
+
+    @property
+    def series(self) -> tuple[str, str]:
+        """Study and Series Instance UID, which together name a series."""
+        return self.study_uid, self.series_uid
+
+    @property
+    def is_current(self) -> bool:
+        """Whether this version counts."""
+        return self.state == VersionState.CURRENT
+
+    @property
+    def id(self) -> str:
+        """What a person calls the version by: the first digits of its hash, as in its file's name."""
+        return self.sha256[:12]
+
+
+@dataclass(frozen=True, slots=True)
+class Displaced:
+    """A version that no longer counts, so that nothing made of it may be sent any more."""
+
+    version: Version
+    why: str  # for a person, e.g. "moved to study 1.2.3 by PACS"
+    recalls: bool = True  # whether results that have left are to be withdrawn
+
+
+def of_file(shelf: Shelf, found: Found, path: Path) -> Version:
+    """Return a file's object as a version that is to stand at a path."""
+    identity, header = found.header.identity, found.header
+    return Version(
+        sha256=found.sha256,
+        data_set_at=header.data_set_at,
+        uid=identity.sop_instance_uid,
+        study_uid=identity.study_uid,
+        series_uid=identity.series_uid,
+        sop_class_uid=identity.sop_class_uid,
+        transfer_syntax_uid=header.transfer_syntax_uid,
+        patient=header.patient,
+        path=shelf.relative(path),
+        size=found.size,
+        caller=header.caller,
+        address=header.address,
+        at=found.at,
+    )
+
+
+def of_row(row: Instance) -> Version:
+    """Return a row as a version."""
+    return Version(**{name: getattr(row, name) for name in Version.__slots__})
