@@ -31,6 +31,7 @@ from dicom_node.errors import ProofError
 from dicom_node.findings import Box, Classification, Code, Detection, ErasedImage, Measurement, Segment, Segmentation
 from dicom_node.results import concepts
 from dicom_node.results.concepts import concept
+from dicom_node.results.digits import round_for_reading
 from dicom_node.results.provenance import report_algorithm
 from dicom_node.results.request import Reference, Request
 from dicom_node.results.seg import MadeSegmentation, present
@@ -168,11 +169,12 @@ def _tracking(request: Request, name: str) -> TrackingIdentifier:
 
 
 def _measured(found: Measurement) -> MeasurementTemplate:
-    return MeasurementTemplate(concept(found.concept), float(found.value), concept(found.unit))
+    return MeasurementTemplate(concept(found.concept), round_for_reading(found.value, found.unit), concept(found.unit))
 
 
 def _probability(value: float) -> MeasurementTemplate:
-    return MeasurementTemplate(concept(concepts.PROBABILITY), float(value), concept(concepts.NO_UNITS))
+    stated = round_for_reading(value, concepts.NO_UNITS)
+    return MeasurementTemplate(concept(concepts.PROBABILITY), stated, concept(concepts.NO_UNITS))
 
 
 def _sides(segment: Segment) -> tuple[list[FindingSite], list[QualitativeEvaluation]]:

@@ -17,6 +17,7 @@ from dicom_node.errors import ProofError
 from dicom_node.findings import Classification, Code, ErasedImage, Measurement, Segmentation
 from dicom_node.results import sc
 from dicom_node.results.captures import Captured
+from dicom_node.results.digits import round_for_reading
 from dicom_node.results.groups import found_boxes, outline
 from dicom_node.results.patient import copied, differing
 from dicom_node.results.prove_drawn import prove_overlay, prove_selection, prove_state
@@ -103,7 +104,8 @@ def prove_report(dataset: Dataset, request: Request) -> None:
         if (_key(found.concept), _key(found.answer)) not in answers:
             raise ProofError(f"{uid}: the report lacks the answer to {found.name}")
     for found in request.findings.of(Measurement):
-        if (_key(found.concept), float(found.value), _key(found.unit)) not in numbers:
+        stated = round_for_reading(found.value, found.unit)
+        if (_key(found.concept), stated, _key(found.unit)) not in numbers:
             raise ProofError(f"{uid}: the report lacks the {found.concept.meaning} of {found.of or 'the image'}")
     for box in found_boxes(request):
         if not any(np.allclose(one, outline(box).ravel(), atol=1e-3) for one in outlines):
