@@ -22,10 +22,11 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document; d
 HERE = Path("config.toml")
 
 
-class _Escaping(RenderHook):
+class Escaping(RenderHook):
     """Shows control characters in whatever is printed as escapes: a header's text must not steer the terminal."""
 
     def process_renderables(self, renderables: list[ConsoleRenderable]) -> list[ConsoleRenderable]:
+        """Wrap each renderable."""
         return [_Escaped(renderable) for renderable in renderables]
 
 
@@ -39,7 +40,7 @@ class _Escaped:
 
 
 out = Console()
-out.push_render_hook(_Escaping())
+out.push_render_hook(Escaping())
 
 
 def say(text: str) -> None:

@@ -16,7 +16,8 @@ from typing import Any
 from dicom_node.catalog import Catalog
 from dicom_node.config import Config
 from dicom_node.errors import ConfigError, DicomNodeError
-from dicom_node.processes import set_up_log, start
+from dicom_node.logs import set_up_log
+from dicom_node.processes import start
 from dicom_node.receive.association_table import AssociationTable
 from dicom_node.receive.listening import listen
 from dicom_node.work.worker_process import work as run_worker

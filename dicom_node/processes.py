@@ -6,14 +6,12 @@ Each is a fresh interpreter that runs one module, so that nothing of the program
 from __future__ import annotations
 
 import ctypes
-import logging
 import multiprocessing
 import os
 import signal
 import subprocess
 import sys
 import threading
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
@@ -21,6 +19,7 @@ from types import MappingProxyType
 from typing import Protocol, TypeAlias
 
 from dicom_node.config import Config
+from dicom_node.logs import set_up_log
 
 _HEAP = {"MALLOC_ARENA_MAX": "2"}
 """glibc otherwise gives every thread a heap of its own, and what one has freed the others cannot use."""
@@ -36,18 +35,6 @@ class HasFileno(Protocol):
 
     def fileno(self) -> int:
         """Return it."""
-
-
-def set_up_log(config: Config) -> None:
-    """Send log lines to standard error, each with its time, level and process."""
-    line = "%(asctime)s %(levelname)s %(processName)s %(name)s: %(message)s"
-    logging.basicConfig(level=config.log.level, format=line, force=True)
-    for library in ("alembic", "sqlalchemy"):
-        logging.getLogger(library).setLevel(logging.WARNING)
-    for library in ("pynetdicom", "highdicom"):
-        logging.getLogger(library).setLevel(logging.ERROR)  # below that they may print what objects hold
-    logging.getLogger("pydicom").propagate = False  # it may print the same; `imaging` hears what it warns of
-    warnings.simplefilter("ignore")  # pydicom quotes a malformed value in one, be it a birth date
 
 
 def start(

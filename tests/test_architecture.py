@@ -18,7 +18,7 @@ GROUND = frozenset(
     {
         *("errors", "config", "pipeline", "uids", "weights_store", "weights_import", "images", "findings", "catalog"),
         *("imaging", "content", "processes", "commitment", "patterns", "retired", "callers", "anatomy"),
-        *("config_groups", "config_words", "printable"),
+        *("config_groups", "config_words", "printable", "logs"),
     }
 )  # processes: what a room that is a process of its own does at its start
 ROOMS = frozenset({"receive", "routing", "infer", "results", "deliver", "web"})

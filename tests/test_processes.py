@@ -13,7 +13,7 @@ COPIES_A_MALFORMED_BIRTH_DATE = """
 from pathlib import Path
 from pydicom import Dataset
 from dicom_node.config import Config
-from dicom_node.processes import set_up_log
+from dicom_node.logs import set_up_log
 set_up_log(Config(folder=Path()))
 copy = Dataset()
 copy.PatientBirthDate = "Syntheticus"

@@ -29,6 +29,7 @@ from dicom_node.images import Facts, FactValue
 from dicom_node.imaging.age import age_at_study
 from dicom_node.imaging.deflated import refuse_bomb
 from dicom_node.patterns import LONGEST
+from dicom_node.printable import one_line
 
 Values: TypeAlias = Mapping[str, tuple[FactValue, ...]]
 """Keyword -> its values in stored order, repeats kept: (0.5, 0.5) is a PixelSpacing."""
@@ -229,8 +230,8 @@ def _facts(value: object, role: _Role) -> tuple[FactValue, ...]:
 
 
 def _text(value: object) -> str:
-    """Return a value as a fact holds it; it is stored with decisions and shown, so that endless text is cut."""
-    return str(value).replace("\0", "").strip()[:LONGEST]
+    """Return a value as a fact holds it: it is stored with decisions and shown, so it is cut and escaped."""
+    return one_line(str(value).replace("\0", "").strip()[:LONGEST])
 
 
 def _as_number(value: object, text: str) -> FactValue:

@@ -136,15 +136,27 @@ class Connection:
     def _associate(self, stream: Stream, agreed: Agreed) -> bytes:
         """Serve the association; return the reply to its release."""
         sender = self._site.incoming.sender(agreed.caller.association)
-        services: dict[int, Service] = {dimse.C_STORE: Storing(sender), **self._site.services}
+        storing = Storing(sender)
+        services: dict[int, Service] = {dimse.C_STORE: storing, **self._site.services}
         try:
             how = Association(stream, agreed, services).run()
         finally:
             sender.close()
+            self._tell(agreed, storing)
         if how == RELEASED:
             return RELEASE_REPLY
         log.warning("%s %s", self._name(), how, extra=self._peer)
         return b""
+
+    def _tell(self, agreed: Agreed, storing: Storing) -> None:
+        """Log how many objects of which studies an association has brought."""
+        caller, address = agreed.caller.ae_title, self._address
+        for study_uid, count in storing.stored.items():
+            values = {"event": "received", "caller": caller, "address": address, "study": study_uid, "objects": count}
+            text = "%d objects of study %s came from %r at %s"
+            log.info(text, count, study_uid, caller, address, extra={**self._peer, "values": values})
+        if storing.refused:
+            log.warning("%d objects from %r at %s were refused", storing.refused, caller, address, extra=self._peer)
 
     def _name(self) -> str:
         if self._agreed is None:

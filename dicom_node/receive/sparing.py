@@ -11,7 +11,7 @@ _PEERS_AT_MOST = 1000  # that are remembered
 
 
 class Sparing(logging.Filter):
-    """Counts warnings by their kind and by the `peer` that they carry as an extra; what is worse always passes."""
+    """Counts warnings and debugging lines by kind and by the `peer` that they carry; all others always pass."""
 
     def __init__(self, lines: int = 10, period_s: float = 60.0, now: Callable[[], float] = time.monotonic) -> None:
         """Let so many lines of one kind about one peer through in a period."""
@@ -22,7 +22,7 @@ class Sparing(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Say whether a line is to be written; the first of a period says how many were left out before."""
-        if record.levelno > logging.WARNING:
+        if record.levelno not in (logging.DEBUG, logging.WARNING):  # what came is said however much comes
             return True
         key, now = (str(record.msg), getattr(record, "peer", "")), self._now()
         with self._lock:

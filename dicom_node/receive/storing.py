@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 
 from dicom_node.errors import ObjectError
 from dicom_node.receive import command as dimse
@@ -28,21 +29,26 @@ class Storing:
 
     def __init__(self, sender: Sender) -> None:
         self._sender = sender
+        self.stored: Counter[str] = Counter()  # objects, by Study Instance UID
+        self.refused = 0
 
     def __call__(self, request: Request) -> Receiving:
         """Begin with one request; what cannot be kept is read over and answered so."""
         try:
-            return _Keeping(request, self._sender.arrival(_head(request)))
+            return _Keeping(request, self._sender.arrival(_head(request)), self)
         except Exception as error:  # noqa: BLE001 - each becomes an answer
+            self.refused += 1
             return Answered(_answer_to(error, request))
 
 
 class _Keeping:
     """A data set on its way to disk."""
 
-    def __init__(self, request: Request, arrival: Arrival) -> None:
+    def __init__(self, request: Request, arrival: Arrival, counts: Storing) -> None:
         self._request = request
         self._arrival = arrival
+        self._counts = counts
+        self._study_uid = ""
 
     def write(self, fragment: memoryview) -> None:
         self._arrival.write(fragment)
@@ -54,7 +60,9 @@ class _Keeping:
         try:
             self._arrival.keep(self._check)
         except Exception as error:  # noqa: BLE001 - each becomes an answer
+            self._counts.refused += 1
             return _answer_to(error, self._request)
+        self._counts.stored[self._study_uid] += 1
         return Response(SUCCESS)
 
     def _check(self, arrival: Arrival) -> None:
@@ -64,6 +72,7 @@ class _Keeping:
         if identity is None:
             with arrival.read() as data_set:
                 identity = read_identity(data_set, syntax)
+        self._study_uid = identity.study_uid
         for keyword, own, element in (
             ("SOPInstanceUID", identity.sop_instance_uid, dimse.AFFECTED_SOP_INSTANCE),
             ("SOPClassUID", identity.sop_class_uid, dimse.AFFECTED_SOP_CLASS),

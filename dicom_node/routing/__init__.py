@@ -6,7 +6,7 @@ from dicom_node.routing.decision import Decision, RouteChecked, Run
 from dicom_node.routing.explain import render
 from dicom_node.routing.gates import GateAnswer, GateSettled, gates_for
 from dicom_node.routing.pick import Candidate, by_phase, pick_best
-from dicom_node.routing.routes import Given, decide, remark_on, set_aside, settled_facts
+from dicom_node.routing.routes import Given, decide, nearest_route, remark_on, set_aside, settled_facts
 
 __all__ = [
     "Answers",
@@ -24,6 +24,7 @@ __all__ = [
     "decide",
     "gates_for",
     "impossible_conditions",
+    "nearest_route",
     "pick_best",
     "remark_on",
     "render",

@@ -153,13 +153,30 @@ def _with_verdict(decision: Decision, waiting: Sequence[str]) -> Decision:
     return dataclasses.replace(decision, verdict="nothing to run", reason=reason)
 
 
+def nearest_route(decision: Decision) -> tuple[str, tuple[Checked, ...]] | None:
+    """Return the route of which the greatest share of conditions is met, and those that are not; None without routes.
+
+    Of several alternatives the nearest counts; of equal shares the one with the most conditions met, then the first.
+    """
+    tried = [(route.route, checks) for route in decision.routes for checks in route.alternatives if checks]
+    if not tried:
+        return None
+    route, checks = max(tried, key=lambda one: _nearness(one[1]))
+    return route, tuple(check for check in checks if not check.holds)
+
+
+def _nearness(checks: Sequence[Checked]) -> tuple[float, int]:
+    met = sum(check.holds for check in checks)
+    return met / len(checks), met
+
+
 def _why(decision: Decision) -> str:
     """Say in a person's words what the route that came nearest wants."""
-    tried = [(one.route, checks) for one in decision.routes for checks in one.alternatives]
-    if not tried:
+    nearest = nearest_route(decision)
+    if nearest is None:
         return "there are no routes"
-    route, checks = min(tried, key=lambda one: sum(not check.holds for check in one[1]))
-    failed = [f"{one.fact} {one.wanted} (seen: {one.seen})" for one in checks if not one.holds]
+    route, checks = nearest
+    failed = [f"{one.fact} {one.wanted} (seen: {one.seen})" for one in checks]
     more = f" and {len(failed) - _NAMED_CHECKS} more" if len(failed) > _NAMED_CHECKS else ""
     return f"no route matches; the nearest, {route}, wants {'; '.join(failed[:_NAMED_CHECKS])}{more}"
 

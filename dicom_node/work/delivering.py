@@ -16,6 +16,7 @@ from dicom_node.deliver import DUPLICATE, Sent, delay_s, mask_patient, send
 from dicom_node.work.durable import Step
 from dicom_node.work.ending import note, settle
 from dicom_node.work.peers import give_up, is_away, peer_answered, peer_failed
+from dicom_node.work.telling import tell_delivery
 
 _log = logging.getLogger(__name__)
 
@@ -40,7 +41,10 @@ class Delivering:
 
     def _deliver(self, peer: str, key: str) -> None:
         paths = [self._config.storage_folder / path for path in self._take(peer, key)]
-        left = [sent for sent in self._sent(peer, paths) if not self._keep(peer, sent)]
+        outcomes, left = [], []
+        for sent in self._sent(peer, paths):
+            outcomes.append(sent)
+            left += [] if self._keep(peer, sent) else [sent]
         with self._catalog.write() as session:
             is_stuck = bool(left) and len(left) == len(paths)
             is_unreached = is_stuck and all(sent.outcome == "unreached" for sent in left)
@@ -52,6 +56,8 @@ class Delivering:
                 peer_answered(session, peer)
             session.flush()
             settle(session, session.get_one(Stack, key), self._config.peers)
+        if outcomes and not is_unreached:  # of a peer that is away, that is said once
+            tell_delivery(key, peer, self._config.peers[peer].where, outcomes)
 
     def _sent(self, peer: str, paths: list[Path]) -> Iterable[Sent]:
         for sent in send(self._config, self._config.peers[peer], paths) if paths else ():

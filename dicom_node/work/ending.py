@@ -86,8 +86,17 @@ def _deliveries(session: Session, runs: Iterable[Run]) -> Sequence[Delivery]:
 
 
 def _what(runs: Sequence[Run], deliveries: Sequence[Delivery]) -> str:
+    """Say which results are where; a peer that is not required may still lack some, or have refused them."""
     names = ", ".join(_unique(run.pipeline for run in runs if run.state == RunState.DONE))
-    return f"{names} to {', '.join(_unique(one.peer for one in deliveries))}"
+    lacking = {one.peer for one in deliveries if one.state in UNSENT}
+    refusing = {one.peer for one in deliveries if one.state == DeliveryState.FAILED}
+    peers = _unique(one.peer for one in deliveries)
+    said = [f"{names} to {', '.join(peer for peer in peers if peer not in lacking | refusing) or 'nobody yet'}"]
+    if lacking:
+        said.append(f"waits for {', '.join(peer for peer in peers if peer in lacking)}")
+    if refusing:
+        said.append(f"not taken by {', '.join(peer for peer in peers if peer in refusing)}")
+    return "; ".join(said)
 
 
 def _unique(words: Iterable[str]) -> list[str]:

@@ -20,6 +20,7 @@ from dicom_node.work.durable import Step
 from dicom_node.work.ending import move, settle
 from dicom_node.work.making import findings_path
 from dicom_node.work.running import Models, Running, run_id
+from dicom_node.work.telling import tell_decision
 
 
 class Judging:
@@ -75,6 +76,7 @@ class Judging:
             content = Content.from_json(stack.content)
             decision = decide(self._config, content, gates, Given(_today(), stack.overrides, refusals))
             stack.decision = decision.to_json()
+            tell_decision(stack, decision)
             picked = {route.name for route in self._config.routes if route.pick}
             if decision.verdict == "run" and any(picked.intersection(run.routes) for run in decision.runs):
                 move(session, stack, StackState.WAITING, "for the rest of the study, to choose the best stack")

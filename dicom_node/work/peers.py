@@ -12,6 +12,7 @@ from dicom_node.catalog import UNSENT, Delivery, DeliveryState, PeerState, Resul
 from dicom_node.config import Config, Peer
 from dicom_node.deliver import delay_s
 from dicom_node.work.ending import note, settle
+from dicom_node.work.telling import tell_away, tell_back
 
 _AT_ONCE = 500  # values in one statement; databases take no number of them
 
@@ -36,6 +37,8 @@ def peer_failed(session: Session, config: Config, name: str, reason: str) -> Non
     row, now = peer_state(session, name), time.time()
     row.failures += 1
     row.next_at = now + delay_s(config.peers[name], row.failures, name)
+    if row.failures == 1:
+        tell_away(name, reason)
     if row.reason != reason:
         note(session, name, f"away: {reason}")
     row.reason = reason
@@ -48,6 +51,7 @@ def peer_answered(session: Session, name: str) -> None:
     """Forget that a peer was away: what waited for it is due at once, the most urgent first."""
     row = peer_state(session, name)
     if row.failures:
+        tell_back(name, row.failures)
         note(session, name, f"is back after {row.failures} failed attempts")
     row.failures, row.next_at, row.reason = 0, 0.0, ""
 

@@ -33,6 +33,7 @@ from dicom_node.work.outgoing import fail_without_peer, settle_ended
 from dicom_node.work.peers import give_up, peer_state, settle_stacks_of
 from dicom_node.work.priors import unprovided, wants_prior
 from dicom_node.work.reencoding import outdated
+from dicom_node.work.telling import tell_decision
 from dicom_node.work.wanted import WORK_QUEUE, Wanted, subject_of
 
 _JOB_OF = {StackState.NEW: "judge", StackState.ROUTED: "process"}
@@ -167,6 +168,7 @@ class Reconciler:
         for stack in stacks:
             decision = self._decided_anew(stack, decisions[stack.id], passed_over[stack.id])
             stack.decision = decision.to_json()
+            tell_decision(stack, decision)
             carry_out(session, stack, decision, self._config)
 
     def _decided_anew(self, stack: Stack, decision: Decision, passed_over: Mapping[str, str]) -> Decision:

@@ -20,6 +20,7 @@ from dicom_node.results import EncodedFile
 from dicom_node.uids import digest
 from dicom_node.work.ending import note
 from dicom_node.work.making import Made, Making, findings_path
+from dicom_node.work.telling import tell_run
 
 
 class Models(Protocol):
@@ -63,10 +64,13 @@ class Running:
             answer = self._models.run(run.pipeline, Content.from_json(stack.content), self._findings(key))
         except ModelError as error:
             self._end(key, RunState.FAILED, str(error))
+            tell_run(stack, run.pipeline, "failed", time.monotonic() - began)
             return Answer(problem=str(error))
+        declined = answer.refused or answer.problem
+        tell_run(stack, run.pipeline, "declined" if declined else "done", time.monotonic() - began)
         self._note(key, {"title": answer.title, "seconds": round(time.monotonic() - began, 3)})
-        if answer.refused or answer.problem:
-            self._end(key, RunState.REFUSED, answer.refused or answer.problem)
+        if declined:
+            self._end(key, RunState.REFUSED, declined)
         return answer
 
     def encode(self, key: str) -> None:

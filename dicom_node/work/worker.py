@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from sqlalchemy import select
+from sqlalchemy.exc import SQLAlchemyError
 
 from dicom_node.catalog import Catalog, Lease, Stack, StackState
 from dicom_node.config import Config
@@ -98,7 +99,8 @@ class Worker:
                     retention.tidy()
                     tidy_at = time.monotonic() + _TIDY_EVERY_S
             except Exception as error:  # noqa: BLE001  # a database that is away comes back; the next tick tries again
-                _log.warning("reconciling: %s: %s", type(error).__name__, error)
+                said = str(error).partition("\n")[0] if isinstance(error, SQLAlchemyError) else ""
+                _log.warning("reconciling: %s %s", type(error).__name__, said)
 
     def _leads(self, executor: str) -> bool:
         """Renew this process's lease, and say whether it is the one to reconcile."""
@@ -127,7 +129,7 @@ class Worker:
 
     def _failed(self, kind: str, args: Sequence[str], error: str) -> None:
         """Record the end of what a job was for."""
-        _log.error("%s %s failed: %s", kind, " ".join(args), error)
+        _log.error("%s %s failed: %s", kind, " ".join(args), error.partition(":")[0])  # the rest may quote a header
         endings: Mapping[str, Callable[..., None]] = {
             "split": self._splitting.failed,
             "deliver": self._delivering.failed,

@@ -22,7 +22,7 @@ import logging
 from pathlib import Path
 from dicom_node.config import Config
 from dicom_node.imaging.warned import pydicom_warnings
-from dicom_node.processes import set_up_log
+from dicom_node.logs import set_up_log
 set_up_log(Config(folder=Path()))
 with pydicom_warnings() as heard:
     logging.getLogger("pydicom").warning("spoilt")
