@@ -35,7 +35,7 @@ from pipelines.published.brain import BrainStage
 from pipelines.published.runner import Network, network_of
 from pipelines.published.stages import Raw
 from pipelines.slabs import SLABS, SlabStage
-from pipelines.volumetry import STRUCTURE, refuse_few, refuse_mr, told
+from pipelines.volumetry import SAME, STRUCTURE, refuse_few, refuse_mr, told
 
 Sequence: TypeAlias = Literal["t1", "mra"]
 RECIPES: Final[Mapping[str, Sequence]] = {"brain-mr-small": "t1", "MRIBET_T1": "t1", "MRIBET_MRA": "mra"}
@@ -46,6 +46,7 @@ DERIVED: Final = ("MIP", "PROJECTION IMAGE", "MPR", "PHASE", "P", "ADC", "PERFUS
 T1_WORDS: Final = r"(?i)mp2?rage|bravo|fspgr|\bt?tfe\b|\bt1|flash|spgr"
 NO_T1_WORDS: Final = r"(?i)flair|\bt2|\btof\b|mra\b|swi|space|cube|vista|inv ?2|\buni\b"
 MRA_WORDS: Final = r"(?i)\btof\b|mra\b|angio|fl3d\d?r"
+TOF_SEQUENCE: Final = r"(?i)fl3d\d?r_t"  # Siemens: 3D FLASH with a pulse that varies over the slab
 NO_MRA_WORDS: Final = r"(?i)neck|carotid|\bpc\b|phase|venog|mrv|ce ?mra|mip"
 
 
@@ -164,7 +165,8 @@ def _no_mra(stack: Stack) -> str:
     words = _words(stack)
     if found := search(NO_MRA_WORDS, words):
         return f"the description says {found!r}"
-    if not search(MRA_WORDS, words) and "Y" not in texts(stack, "AngioFlag"):
+    named = any(search(TOF_SEQUENCE, name) for name in texts(stack, "SequenceName") + texts(stack, "PulseSequenceName"))
+    if not (named or search(MRA_WORDS, words) or "Y" in texts(stack, "AngioFlag")):
         return "no word for it in the description, and AngioFlag is not Y"
     return _no_gradient_echo(stack) or _outside(stack, "RepetitionTime", 15, 45)
 
@@ -184,16 +186,22 @@ def _no_t1(stack: Stack) -> str:
 def _no_gradient_echo(stack: Stack) -> str:
     if "3D" not in texts(stack, "MRAcquisitionType"):
         return "MRAcquisitionType is not 3D"
-    if "GR" not in texts(stack, "ScanningSequence") and "GRADIENT" not in texts(stack, "EchoPulseSequence"):
+    if "GRADIENT" not in texts(stack, "EchoPulseSequence") and not _is_gradient(texts(stack, "ScanningSequence")):
         return "ScanningSequence is not GR"
     return _outside(stack, "EchoTime", 0, 8)
+
+
+def _is_gradient(scanning: list[str]) -> bool:
+    """Say whether Scanning Sequence may be a gradient echo: GE writes RM, research mode, for its MP-RAGE."""
+    return "GR" in scanning or ("RM" in scanning and not {"SE", "EP"} & set(scanning))
 
 
 def _outside(stack: Stack, keyword: str, low: float, high: float) -> str:
     value = stack.number(keyword)
     if value is None:
         return f"{keyword} is absent"
-    return "" if low <= value <= high else f"{keyword} is {value:g}, not {low:g} to {high:g}"
+    inside = low * (1 - SAME) <= value <= high * (1 + SAME)
+    return "" if inside else f"{keyword} is {value:g}, not {low:g} to {high:g}"
 
 
 def _words(stack: Stack) -> str:

@@ -72,6 +72,9 @@ def refuse_mr(stack: Stack, derived: tuple[str, ...]) -> str | None:
         values = texts(stack, keyword)
         if values and wanted not in values:
             return f"{keyword} is {values[0]}, not {wanted}"
+    part = texts(stack, "ComplexImageComponent")
+    if part and not {"MAGNITUDE", "MIXED"} & set(part):
+        return f"ComplexImageComponent is {part[0]}, not MAGNITUDE"
     found = sorted(set(texts(stack, "ImageType")) & set(derived))
     if not found and stack.repetition:
         return stack.repetition

@@ -23,6 +23,7 @@ _ALWAYS_APART = {
     "ConvolutionKernel": 0.0,
     "ImageType": 0.0,
     "FrameType": 0.0,
+    "ComplexImageComponent": 0.0,
     "EchoTime": 0.01,  # ms
     "DiffusionBValue": 1.0,  # s/mm2
 }

@@ -76,6 +76,7 @@ def test_a_single_slice_has_no_spacing(tmp_path: Path) -> None:
         {"ImageType": ["DERIVED", "PRIMARY", "MPR"]},
         {"EchoTime": 80},
         {"DiffusionBValue": 1000.0},
+        {"ComplexImageComponent": "PHASE"},
     ],
     ids=lambda attributes: next(iter(attributes)),
 )

@@ -118,6 +118,56 @@ def test_the_header_names_the_sequence(facts: dict[str, Any], sequence: str | No
     assert sequence_of(stack(**facts))[0] == sequence
 
 
+GE_MPRAGE: dict[str, Any] = {
+    **T1,
+    "SeriesDescription": "3D Ax T1 MP-RAGE_R22",
+    "ScanningSequence": ("RM", "IR"),
+    "EchoTime": 3.172,
+    "RepetitionTime": 2217.66,
+    "InversionTime": 1000.0,
+}
+PHILIPS_TFE: dict[str, Any] = {
+    **T1,
+    "SeriesDescription": "AnatBrain_T1W3D",
+    "ScanningSequence": "GR",
+    "EchoTime": 4.6,
+    "RepetitionTime": 8.0286,
+    "InversionTime": (),
+}
+SIEMENS_XA: dict[str, Any] = {
+    **T1,
+    "SeriesDescription": "anat-T1w_acq-tfl",
+    "ScanningSequence": (),
+    "EchoPulseSequence": "GRADIENT",
+    "AcquisitionContrast": "UNKNOWN",
+}
+UIH_FSP: dict[str, Any] = {**T1, "SeriesDescription": "t1_gre_fsp_3d_sag", "EchoTime": 3.1, "InversionTime": 750.0}
+SIEMENS_TOF: dict[str, Any] = {
+    **MRA,
+    "SeriesDescription": "3D multi-slab",
+    "SequenceName": "*fl3d1r_t70",
+    "EchoTime": 3.43,
+    "RepetitionTime": 21.0,
+}
+
+
+@pytest.mark.parametrize(
+    ("facts", "sequence"),
+    [
+        (GE_MPRAGE, "t1"),
+        (PHILIPS_TFE, "t1"),
+        (SIEMENS_XA, "t1"),
+        (UIH_FSP, "t1"),
+        (SIEMENS_TOF, "mra"),
+        ({**SIEMENS_TOF, "SequenceName": "*swi3d1r"}, None),
+        ({**GE_MPRAGE, "SeriesDescription": "3DB0Map", "RepetitionTime": 5.0}, None),
+        ({**GE_MPRAGE, "ScanningSequence": ("RM", "SE")}, None),
+    ],
+)
+def test_the_sequence_is_known_by_what_each_manufacturer_writes(facts: dict[str, Any], sequence: str | None) -> None:
+    assert sequence_of(stack(**facts))[0] == sequence
+
+
 @pytest.mark.parametrize(
     ("pipeline", "facts", "reason"),
     [
@@ -126,6 +176,8 @@ def test_the_header_names_the_sequence(facts: dict[str, Any], sequence: str | No
         (LiverCT(), {**CT, "spacing_mm": 5.0, "extent_mm": 60.0}, "at least 80 mm"),
         (BrainMR(), {**T1, "slices": 20.0}, "at least 60"),
         (BrainMR(), {**T1, "ImageType": ("DERIVED", "MPR")}, "MPR"),
+        (BrainMR(), {**T1, "ComplexImageComponent": "PHASE"}, "PHASE, not MAGNITUDE"),
+        (BrainMR(), {**T1, "slices": 80.0, "repeats": 2.0}, "it repeats positions"),
         (BrainMR(), {"Modality": "CT"}, "Modality"),
         (BlackBloodMR(), {"Modality": "MR"}, "segment_code, segment_scheme, segment_meaning"),
         (BlackBloodMR(CODED), {"Modality": "MR", "slices": 20.0}, "at least 32"),

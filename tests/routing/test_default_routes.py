@@ -29,6 +29,7 @@ CT: dict[str, Any] = {
     "ReconstructionDiameter": 380.0,
 }
 KIDNEY = {**CT, "StudyDescription": "CT Kidney protocol"}
+HEAD: dict[str, Any] = {"Modality": "MR", "kind": "volume", "slices": 160.0, "BodyPartExamined": "HEAD"}
 ES: dict[str, Any] = {
     "Modality": "ES",
     "SOPClassUID": "1.2.840.10008.5.1.4.1.1.77.1.1",
@@ -65,6 +66,9 @@ def test_a_long_description_is_decided_as_fast_as_a_short_one(text: str) -> None
         ({**KIDNEY, "extent_mm": 100.0}, {"liver_ct"}),
         ({**KIDNEY, "slices": 25.0}, {"liver_ct"}),
         ({**KIDNEY, "SeriesDescription": "topogram"}, set()),
+        (HEAD, {"brain_mr"}),
+        ({**HEAD, "BodyPartExamined": (), "AnatomicRegionSequence": ("69536005", "Head")}, {"brain_mr"}),
+        ({**HEAD, "kind": "mosaic"}, set()),
         (ES, {"polyp_es"}),
         ({**ES, "StudyDescription": "", "BodyPartExamined": "COLON"}, {"polyp_es"}),
         ({**ES, "StudyDescription": "Gastroscopy"}, set()),
