@@ -25,6 +25,7 @@ from dicom_node.deliver import send as send_objects
 from dicom_node.demo.run import run_demo
 from dicom_node.errors import ConfigError, DicomNodeError
 from dicom_node.imaging import dicom_files
+from dicom_node.modes import PRIVATE, set_umask
 from dicom_node.node import serve as serve_node
 from dicom_node.node import work as work_for_node
 from dicom_node.printable import printable
@@ -155,6 +156,7 @@ def fetch(
 ) -> None:
     """Bring studies from a peer into the node; several patients under one accession number stop it."""
     settings = load_config(config)
+    set_umask(settings)
     if not (accession or patient):
         raise typer.BadParameter("give --accession or --patient")
     asked = known_peer(settings, peer)
@@ -258,7 +260,11 @@ def conflicts(
 
 
 def main() -> None:
-    """Run the command line; what is wrong with what was asked for is a sentence, not a stack trace."""
+    """Run the command line; what is wrong with what was asked for is a sentence, not a stack trace.
+
+    What it writes is for its user alone.
+    """
+    before = os.umask(PRIVATE)
     try:
         app()
     except DicomNodeError as error:
@@ -272,3 +278,5 @@ def main() -> None:
     except SQLAlchemyError as error:
         said = str(error.__cause__ or error).splitlines()[0]
         sys.exit(printable(f"dicom-node: [database] catalog cannot be used: {said}"))
+    finally:
+        os.umask(before)

@@ -19,6 +19,7 @@ from dicom_node.config import Config, load_config
 from dicom_node.errors import ObjectError
 from dicom_node.images import Stack
 from dicom_node.infer.process import ModelProcess
+from dicom_node.modes import set_umask
 from dicom_node.printable import printable
 from dicom_node.routing import Decision, render, require_facts
 
@@ -115,6 +116,7 @@ def _fact(pair: str) -> tuple[str, str]:
 
 def open_catalog(settings: Config) -> Catalog:
     """Open the catalog; before the node's first start it is made, empty."""
+    set_umask(settings)
     settings.storage_folder.mkdir(parents=True, exist_ok=True)
     catalog = Catalog(settings.catalog_url)
     catalog.migrate()

@@ -179,6 +179,7 @@ class Storage(_Section):
     """Where objects are kept, and when a series counts as complete."""
 
     folder: Path = Path("data")
+    group: str | None = None  # of users who may read what is kept; None is the node's own user alone
     min_free_gb: float = Field(5.0, ge=0)  # below this, C-STORE is answered 0xA700
     ready_mb: int = Field(512, ge=0)  # at most, of files that are filled with zeros between pushes to make them faster
     max_waiting: int = Field(100_000, ge=1)  # objects without a row yet; above this, senders are told to come later

@@ -2,6 +2,9 @@
 
 DicomNodeError
 ├── ConfigError            the configuration file cannot be used as it stands
+├── BootError              the node, or a part of it, cannot start
+├── CatalogError           a database of the node cannot be used as it is
+│   └── CatalogAwayError   it is locked or its server is away; it may come back
 ├── WeightsError           a weights entry is missing, altered or of the wrong kind
 ├── ObjectError            one DICOM object or file cannot be used; names the object
 │   └── GeometryError      a stack's slices do not form one regular grid
@@ -20,6 +23,18 @@ class DicomNodeError(Exception):
 
 class ConfigError(DicomNodeError):
     """The configuration file cannot be used as it stands."""
+
+
+class BootError(DicomNodeError):
+    """The node, or a part of it, cannot start; the text is its last word."""
+
+
+class CatalogError(DicomNodeError):
+    """A database of the node cannot be used as it is; the text says what to do."""
+
+
+class CatalogAwayError(CatalogError):
+    """A database is locked, or its server is away; the next attempt may succeed."""
 
 
 class WeightsError(DicomNodeError):

@@ -13,23 +13,25 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
-from dicom_node.catalog import Catalog
 from dicom_node.config import Config
-from dicom_node.errors import ConfigError, DicomNodeError
+from dicom_node.errors import BootError, CatalogAwayError, ConfigError
 from dicom_node.logs import set_up_log
-from dicom_node.processes import start
+from dicom_node.modes import protect_folder, set_umask
+from dicom_node.processes import AWAY, start
 from dicom_node.receive.association_table import AssociationTable
 from dicom_node.receive.listening import listen
+from dicom_node.supervision import Supervision
 from dicom_node.work.worker_process import work as run_worker
 
 _log = logging.getLogger(__name__)
 _BOOT_S = 180.0
 _RESTART_S = 0.5
+_CATALOG_S = 2.0  # between attempts at a catalog that is away
 _STOP_S = 15.0
 
 
-class BootError(DicomNodeError):
-    """A part of the node did not come up; the text is its last word."""
+class _LaterError(BootError):
+    """A part did not come up, and may do so later; objects are received meanwhile."""
 
 
 @dataclass(slots=True)
@@ -38,7 +40,7 @@ class _Part:
 
     name: str
     module: str
-    takes_connections: bool = False
+    is_receiver: bool = False  # takes connections, and needs no catalog
     process: subprocess.Popen[bytes] | None = None
     connection: Connection | None = None  # ends with the process
     started_at: float = 0.0
@@ -56,35 +58,76 @@ class Node:
         self._parts = [registrar, *_receivers(config), _Part("worker", "dicom_node.work.worker_process")]
         self._stopped = threading.Event()
         self._wake_up, self._woken = multiprocessing.Pipe(duplex=False)
+        self._supervision = Supervision(config, lost=self.stop)
+        self._away = ""  # why the catalog cannot be opened yet, as it was last said
 
     def start(self) -> None:
-        """Bring the tables up to date and start every part.
+        """Bring the tables up to date and start every part; while the catalog is away, only those that receive.
 
         Raises:
-            BootError: the port cannot be listened on, or a part ended before it was ready; all are stopped again.
+            BootError: another supervisor runs this node, the port cannot be listened on, the objects are not where the
+                catalog has them, or a part ended before it was ready; all are stopped again.
+            CatalogError: the catalog cannot be used.
         """
-        self._config.storage_folder.mkdir(parents=True, exist_ok=True)
-        self._listener = _listen(self._config)
-        catalog = Catalog(self._config.catalog_url)
-        catalog.migrate()
-        catalog.close()
-        for part in self._parts:
-            try:
-                self._start(part)
-            except BootError:
-                self._end_all()
-                raise
+        try:
+            protect_folder(self._config)
+            self._supervision.lock_folder()
+            self._listener = _listen(self._config)
+            self._open_catalog()
+            for part in self._startable():
+                self._begin(part)
+        except Exception:
+            self._end_all()
+            raise
 
     def run(self) -> None:
-        """Watch over the parts until `stop` is called from another thread or a signal handler."""
-        while not self._stopped.is_set():
-            connections = {part.connection: part for part in self._parts if part.connection is not None}
-            absent = [part for part in self._parts if part.connection is None]  # could not even be begun
-            ended = wait([self._wake_up, *connections], 0 if absent else None)
-            for part in (*absent, *(connections[one] for one in ended if one in connections)):
-                if not self._stopped.is_set():
-                    self._restart(part)
-        self._end_all()
+        """Watch over the parts until `stop` is called from another thread or a signal handler.
+
+        Raises:
+            BootError: the catalog was away at the start, and another supervisor has it now.
+            CatalogError: the catalog was away at the start, and cannot be used.
+        """
+        try:
+            while not self._stopped.is_set():
+                if not self._supervision.is_open:
+                    self._open_catalog_late()
+                self._watch()
+        finally:
+            self._end_all()
+
+    def _watch(self) -> None:
+        """Wait until a part ends, or the catalog is to be tried again, and start again what is not there."""
+        connections = {part.connection: part for part in self._parts if part.connection is not None}
+        absent = [part for part in self._startable() if part.connection is None]  # could not even be begun
+        pause_s = None if self._supervision.is_open else _CATALOG_S
+        ended = wait([self._wake_up, *connections], 0 if absent else pause_s)
+        for part in (*absent, *(connections[one] for one in ended if one in connections)):
+            if not self._stopped.is_set():
+                self._restart(part)
+
+    def _open_catalog(self) -> None:
+        try:
+            self._supervision.open_catalog()
+        except CatalogAwayError as error:
+            if str(error) != self._away:
+                _log.warning("%s; objects are received meanwhile, and it is tried again every %g s", error, _CATALOG_S)
+            self._away = str(error)
+
+    def _open_catalog_late(self) -> None:
+        self._open_catalog()
+        if self._supervision.is_open:
+            for part in self._startable():
+                if not part.is_receiver:
+                    self._begin(part)
+
+    def _startable(self) -> list[_Part]:
+        return [part for part in self._parts if part.is_receiver or self._supervision.is_open]
+
+    def _begin(self, part: _Part) -> None:
+        try:
+            self._start(part)
+        except _LaterError as error:  # it has ended, or is about to, and is started again by `run`
+            _log.warning("%s; objects are received meanwhile", error)
 
     def stop(self) -> None:
         """Let `run` end; may be called from a signal handler or another thread."""
@@ -97,6 +140,7 @@ class Node:
         if self._listener is not None:
             self._listener.close()
         self._table.close()
+        self._supervision.close()
 
     def pid_of(self, name: str) -> int | None:
         """Return the process id of a part, None while it is down."""
@@ -106,7 +150,7 @@ class Node:
     def _start(self, part: _Part) -> None:
         part.started_at = time.monotonic()
         try:
-            shared = (self._listener, self._table) if part.takes_connections and self._listener else ()
+            shared = (self._listener, self._table) if part.is_receiver and self._listener else ()
             part.process, part.connection = start(part.name, part.module, self._config, shared=shared)
         except OSError as error:  # no memory for a process, or it was killed as it began
             raise BootError(f"the {part.name} cannot start: {error.strerror}") from error
@@ -114,11 +158,14 @@ class Node:
             if self._stopped.is_set():  # nobody waits for it any more
                 return
             part.process.kill()  # its connection ends, so that it is started again
-            raise BootError(f"the {part.name} was not ready within {_BOOT_S:g} s")
+            late = BootError if part.is_receiver else _LaterError
+            raise late(f"the {part.name} was not ready within {_BOOT_S:g} s")
         try:
             problem = part.connection.recv_bytes().decode()
         except (EOFError, OSError):  # also a connection reset: it was killed while it started
             problem = "ended without a word"
+        if problem.startswith(AWAY):
+            raise _LaterError(f"the {part.name} cannot start yet: {problem.removeprefix(AWAY)}")
         if problem:
             raise BootError(f"the {part.name} cannot start: {problem}")
         _log.info("%s is up, process %d", part.name, part.process.pid)
@@ -165,7 +212,7 @@ def _listen(config: Config) -> socket.socket:
 
 def _receivers(config: Config) -> list[_Part]:
     names = ["receiver", *(f"receiver-{number}" for number in range(2, config.node.receiver_count + 1))]
-    return [_Part(name, "dicom_node.receive.receiver_process", takes_connections=True) for name in names]
+    return [_Part(name, "dicom_node.receive.receiver_process", is_receiver=True) for name in names]
 
 
 def work(config: Config) -> None:
@@ -176,6 +223,7 @@ def work(config: Config) -> None:
     if config.catalog_url.startswith("sqlite") or config.work_url.startswith("sqlite"):
         raise ConfigError("a further work process needs [database] catalog and work on PostgreSQL")
     set_up_log(config)
+    set_umask(config)
     stopped = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopped.set())
@@ -185,6 +233,7 @@ def work(config: Config) -> None:
 def serve(config: Config) -> None:
     """Run the node in this process until SIGTERM or SIGINT."""
     set_up_log(config)
+    set_umask(config)
     node = Node(config)
     signals: dict[int, Any] = {number: lambda *_: node.stop() for number in (signal.SIGTERM, signal.SIGINT)}
     node.start()

@@ -19,6 +19,7 @@ from types import MappingProxyType
 from typing import Protocol, TypeAlias
 
 from dicom_node.config import Config
+from dicom_node.errors import CatalogAwayError, CatalogError
 from dicom_node.logs import set_up_log
 
 _HEAP = {"MALLOC_ARENA_MAX": "2"}
@@ -28,6 +29,10 @@ _LARGE_BYTES = 256 * 1024
 
 Target: TypeAlias = Callable[[Config, threading.Event, Callable[[], None]], None]
 """Works until the event is set, and says once that it is ready."""
+
+
+AWAY = "away: "
+"""Begins the word of a part that may do better later."""
 
 
 class HasFileno(Protocol):
@@ -104,6 +109,10 @@ def be_part(target: Target) -> None:
     connection, config = attached()
     try:
         target(config, stopped, lambda: connection.send_bytes(b""))
+    except CatalogError as error:  # a sentence says all, in the supervisor's log
+        away = AWAY if isinstance(error, CatalogAwayError) else ""
+        connection.send_bytes(f"{away}{error}".encode())
+        os._exit(1)  # whatever its threads still wait for
     except Exception as error:
         connection.send_bytes(f"{type(error).__name__}: {error}".encode())
         raise

@@ -163,6 +163,21 @@ def test_a_wrong_configuration_is_one_line_and_no_trace(tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize("words", [("status",), ("verify",), ("retry",), ("explain", "0123abcd")])
+def test_a_damaged_catalog_is_one_line_and_no_trace(tmp_path: Path, words: tuple[str, ...]) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "catalog.sqlite").write_bytes(b"no database at all" * 1000)
+    done = here(configured(tmp_path, 104), *words)
+    assert done.returncode == 1
+    assert "catalog.sqlite is damaged (file is not a database): stop the node, then restore it" in done.stderr
+
+
+def test_what_a_command_writes_is_for_its_user_alone(tmp_path: Path) -> None:
+    here(configured(tmp_path, 104), "retry")
+    written = [tmp_path / "data", *(tmp_path / "data").iterdir()]
+    assert {path.stat().st_mode & 0o077 for path in written} == {0}
+
+
 def test_explain_shows_each_condition_with_the_value_seen(tmp_path: Path) -> None:
     folder = tmp_path / "images"
     folder.mkdir()

@@ -12,10 +12,14 @@ from alembic import command
 from alembic.config import Config as AlembicConfig
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from alembic.util import CommandError
 from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.orm import Session
 
+from dicom_node.catalog.damage import describe_damage
 from dicom_node.catalog.tables import (
+    SUPERVISOR,
     UNFINISHED,
     UNSENT,
     Base,
@@ -36,8 +40,10 @@ from dicom_node.catalog.tables import (
     Study,
     VersionState,
 )
+from dicom_node.errors import CatalogError
 
 __all__ = [
+    "SUPERVISOR",
     "UNFINISHED",
     "UNSENT",
     "Base",
@@ -61,17 +67,23 @@ __all__ = [
 ]
 
 _BUSY_S = 30.0  # how long SQLite waits for another process's write
+_MADE_ANEW = "every kept object is registered again, and series are judged anew and give the same results as before"
 
 
 class Catalog:
     """The database behind one SQLAlchemy URL; safe to share among threads."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, busy_s: float = _BUSY_S) -> None:
+        """`busy_s` is how long SQLite waits for another process's write."""
         self.url = url
-        self.engine = _sqlite(url) if url.startswith("sqlite") else create_engine(url, hide_parameters=True)
+        self.engine = _sqlite(url, busy_s) if url.startswith("sqlite") else create_engine(url, hide_parameters=True)
 
     def migrate(self) -> None:
-        """Bring the tables to this version's shape; where they have it, a locked database is not waited for."""
+        """Bring the tables to this version's shape; where they have it, a locked database is not waited for.
+
+        Raises:
+            CatalogError: a newer version made them.
+        """
         settings = AlembicConfig()
         settings.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
         with self.engine.execution_options(readonly=True).connect() as connection:
@@ -80,7 +92,10 @@ class Catalog:
             return
         with self.engine.connect() as connection, _rebuilding(connection), connection.begin():
             settings.attributes["connection"] = connection
-            command.upgrade(settings, "head")
+            try:
+                command.upgrade(settings, "head")
+            except CommandError as error:
+                raise CatalogError(f"the catalog is of another version of dicom-node than this one: {error}") from error
 
     @contextmanager
     def write(self) -> Iterator[Session]:
@@ -113,8 +128,14 @@ def _rebuilding(connection: Connection) -> Iterator[None]:
         driver.execute("PRAGMA foreign_keys = ON")
 
 
-def _sqlite(url: str) -> Engine:
-    engine = create_engine(url, hide_parameters=True, connect_args={"timeout": _BUSY_S})
+def _sqlite(url: str, busy_s: float) -> Engine:
+    engine = create_engine(url, hide_parameters=True, connect_args={"timeout": busy_s})
+
+    @event.listens_for(engine, "handle_error")
+    def _explain(context: ExceptionContext) -> None:
+        damage = describe_damage(context.original_exception, Path(engine.url.database or ""), _MADE_ANEW)
+        if damage is not None:
+            raise damage from context.original_exception
 
     @event.listens_for(engine, "connect")
     def _prepare(connection: sqlite3.Connection, _record: Any) -> None:

@@ -255,10 +255,14 @@ class Event(Base):
     __table_args__ = (Index("event_by_time", "at"),)
 
 
+SUPERVISOR = "supervisor"
+"""The lease of the one supervisor of a catalog."""
+
+
 class Lease(Base):
-    """A work process that is alive; when it falls silent another takes its jobs."""
+    """A work process or a supervisor that is alive; when a work process falls silent another takes its jobs."""
 
     __tablename__ = "lease"
-    executor: Mapped[str] = mapped_column(primary_key=True)  # or "reconciler": the right to reconcile
+    executor: Mapped[str] = mapped_column(primary_key=True)  # or SUPERVISOR, or "reconciler": the right to reconcile
     until: Mapped[float]
-    holder: Mapped[str] = mapped_column(default="")  # of the right to reconcile
+    holder: Mapped[str] = mapped_column(default="")  # of the right to reconcile or to supervise

@@ -14,6 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from dicom_node.callers import Callers
 from dicom_node.catalog import Catalog
 from dicom_node.config import Config
+from dicom_node.errors import CatalogError
 from dicom_node.receive import rows, scan
 from dicom_node.receive.contest import Contest
 from dicom_node.receive.deciding import Deciding
@@ -59,6 +60,7 @@ class Registrar:
         self._open: set[str] = set()  # associations that have a row
         self._due: dict[str, float] = {}
         self._stopping = threading.Event()
+        self.problem: CatalogError | None = None  # that ended the thread
         self._thread = threading.Thread(target=self._run, name="registrar", daemon=True)
 
     @property
@@ -91,6 +93,8 @@ class Registrar:
                 if self._is_under_way(*self._lasting(self._waiting.span)) or self._turn() < _BATCH:
                     self._stopping.wait(_LOOK_S)
             self._turn()
+        except CatalogError as error:
+            self.problem = error
         except _StoppingError:
             log.warning("stopped with about %d objects left to register", len(self._waiting.arrived()))
 

@@ -19,6 +19,7 @@ def register(config: Config, stopped: threading.Event, ready: Callable[[], None]
     """Make rows until told to stop, and let those go first who answer senders.
 
     Raises:
+        CatalogError: the catalog is damaged.
         RuntimeError: none is made any more; a new process may do better.
     """
     os.nice(_NICE)
@@ -27,7 +28,7 @@ def register(config: Config, stopped: threading.Event, ready: Callable[[], None]
     ready()
     while not stopped.wait(_LOOK_S):
         if not registrar.is_alive:
-            raise RuntimeError("its thread has ended")
+            raise registrar.problem or RuntimeError("its thread has ended")
     registrar.stop()
 
 

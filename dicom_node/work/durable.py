@@ -9,14 +9,17 @@ import logging
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Protocol
 
 from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer, SetEnqueueOptions, SetWorkflowID
+from sqlalchemy.exc import DBAPIError, OperationalError
 
-from dicom_node.work.lasting import lasting
+from dicom_node.catalog.damage import describe_damage
+from dicom_node.errors import CatalogAwayError
+from dicom_node.work.lasting import first_line, lasting
 
 _log = logging.getLogger(__name__)
 
@@ -47,8 +50,9 @@ class Durable:
 
     def __init__(self, url: str, executor: str, bodies: Mapping[str, Body], failed: Callable[..., None]) -> None:
         """`failed(kind, args, error)` is told of a job that raised; it records the end of what the job was for."""
+        self._path = Path(url.removeprefix("sqlite:///") if url.startswith("sqlite:///") else "the jobs' database")
         if url.startswith("sqlite:///"):
-            _use_wal(Path(url.removeprefix("sqlite:///")))
+            _use_wal(self._path)
         self.executor = executor
         self._running: set[str] = set()  # jobs, by id
         self._idle_since: dict[str, float] = {}  # jobs that only DBOS takes for running
@@ -80,7 +84,8 @@ class Durable:
 
         Of each of `queues` this process runs so many jobs at a time, of each of `shared` all processes together do.
         """
-        DBOS.launch()
+        with _explained(self._path):
+            DBOS.launch()
         self._cancel_older_versions()
         for name, concurrency in queues.items():
             DBOS.register_queue(name, worker_concurrency=concurrency, polling_interval_sec=poll_s)
@@ -157,6 +162,17 @@ def _step(name: str, function: Callable[..., Any], *args: Any) -> Any:
 
 def _use_wal(path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    connection = sqlite3.connect(path)
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.close()
+    with _explained(path), closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    """Say what a damaged or locked database file means."""
+    try:
+        yield
+    except (DBAPIError, sqlite3.DatabaseError) as error:
+        damage = describe_damage(getattr(error, "orig", error), path, "jobs are made anew")
+        if damage is None and not isinstance(error, (OperationalError, sqlite3.OperationalError)):
+            raise
+        raise damage or CatalogAwayError(f"{path} is locked or away: {first_line(error)}") from error

@@ -28,7 +28,7 @@ def lasting(function: Callable[..., Any], *args: Any) -> Any:
         except (OperationalError, OSError) as error:
             if not _passes(error):
                 raise
-            _log.warning("disk full or database away (%s); next attempt in %.1f s", _first_line(error), pause_s)
+            _log.warning("disk full or database away (%s); next attempt in %.1f s", first_line(error), pause_s)
         time.sleep(pause_s)
         pause_s = min(2 * pause_s, _PAUSE_MAX_S)
 
@@ -37,5 +37,6 @@ def _passes(error: OperationalError | OSError) -> bool:
     return isinstance(error, OperationalError) or error.errno in _FULL
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
+    """Return what an error says, without the lines that a library adds."""
     return str(error).partition("\n")[0]

@@ -14,9 +14,9 @@ from pathlib import Path
 from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
-from dicom_node.catalog import Catalog, Lease, Stack, StackState
+from dicom_node.catalog import SUPERVISOR, Catalog, Lease, Stack, StackState
 from dicom_node.config import Config
-from dicom_node.errors import ConfigError
+from dicom_node.errors import CatalogError, ConfigError
 from dicom_node.uids import digest
 from dicom_node.work.answering import Answering
 from dicom_node.work.clock import is_over
@@ -98,6 +98,8 @@ class Worker:
                 if leads and time.monotonic() >= tidy_at:
                     retention.tidy()
                     tidy_at = time.monotonic() + _TIDY_EVERY_S
+            except CatalogError:  # damaged: it does not come back by itself
+                raise
             except Exception as error:  # noqa: BLE001  # a database that is away comes back; the next tick tries again
                 said = str(error).partition("\n")[0] if isinstance(error, SQLAlchemyError) else ""
                 _log.warning("reconciling: %s %s", type(error).__name__, said)
@@ -118,7 +120,7 @@ class Worker:
         """Take over the jobs of work processes that have fallen silent, and our own that ended unseen."""
         durable.revive(self._config.workers.lease_s)
         over = is_over(Lease.until, time.time(), self._config.workers.lease_s)
-        query = select(Lease).where(over, Lease.executor.not_in([_RECONCILER, durable.executor]))
+        query = select(Lease).where(over, Lease.executor.not_in([_RECONCILER, SUPERVISOR, durable.executor]))
         with self._catalog.read() as session:
             dead = [lease.executor for lease in session.scalars(query).all()]
         for executor in dead:
