@@ -44,6 +44,11 @@ class Callers:
         return [name for name, caller in self._named.items() if any(place in network for network in caller.addresses)]
 
 
+def is_at(host: str, address: str) -> bool:
+    """Say whether an address is one of a host's."""
+    return any(_address(known) == _address(address) for known in addresses_of(host))
+
+
 def addresses_of(host: str) -> frozenset[str]:
     """Return the IP addresses of a host by name or address; none where its name cannot be resolved now."""
     try:

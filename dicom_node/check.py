@@ -41,6 +41,7 @@ def check(config: Config) -> list[Proof]:
         *_storage(config),
         _tried("catalog", lambda: _catalog(config), "look at [database] catalog, or at who else holds the file"),
         _listening(config),
+        *_commitment(config),
         *_tls(config),
         *_routes(config),
         *_models(config),
@@ -100,6 +101,16 @@ def _listening(config: Config) -> Proof:
     if config.node.host in ("127.0.0.1", "localhost", "::1"):
         return Proof(what, "off", f"{where}: this machine only", 'set [node] host = "0.0.0.0" to let a PACS reach it')
     return Proof(what, "ok", f"{where} is free")
+
+
+def _commitment(config: Config) -> Iterator[Proof]:
+    """Say what storage commitment promises to senders: objects that are kept and can be retrieved (PS3.4 J.1)."""
+    if not config.node.commits:
+        return
+    days = config.storage.committed_days
+    seen = f"senders that ask are told what is kept; retention leaves that alone for {days:g} days"
+    advice = "a sender may delete what is committed: this node keeps it, but is queried by nobody"
+    yield Proof("storage commitment", "ok", seen, advice)
 
 
 def _models(config: Config) -> Iterator[Proof]:

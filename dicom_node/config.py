@@ -124,6 +124,7 @@ class Node(_Section):
     max_associations: int = Field(120, ge=1)  # at the same time, over all receivers
     max_associations_per_caller: int = Field(40, ge=1)  # of one calling AE title, unless it is among the [callers]
     max_associations_per_address: int = Field(40, ge=1)  # from one address, unless it is among the [callers]
+    commits: bool = False  # whether senders that ask for storage commitment are answered (PS3.4 J)
     silence_s: float = Field(120.0, gt=0)  # without a byte in the middle of a message, an association is aborted
     min_kbit: float = Field(8.0, ge=0)  # per second, over `silence_s` in the middle of a message; less is aborted
     idle_s: float = Field(4 * 3600.0, gt=0)  # between two messages; a modality may hold one association for an exam
@@ -185,6 +186,7 @@ class Storage(_Section):
     max_waiting: int = Field(100_000, ge=1)  # objects without a row yet; above this, senders are told to come later
     keep_days: float | None = Field(None, ge=0)  # finished series are removed after this; None is never
     keep_free_gb: float | None = Field(None, ge=0)  # below this the oldest finished series are removed; None is never
+    committed_days: float = Field(365, gt=0)  # what a sender was told to be committed stays at least so long
     series_quiet_s: float = Field(10.0, gt=0)  # silence after which a series is looked at
     study_quiet_s: float = Field(30.0, gt=0)  # silence after which `pick = "best"` chooses
     complete_when: Literal["quiet", "header", "source"] = "quiet"  # besides silence: the count that the header, or a
@@ -234,6 +236,7 @@ class Peer(Encoding):
     tls: TLS | None = None
     required: bool = True  # a stack is delivered once every required peer has its results
     commitment: Literal["required", "c-find", "none"] = "none"  # the proof that a stored result is kept (PS3.4 J)
+    commit_from: str = Field("", max_length=16)  # AE title of who reports on commitment; empty is ae_title
     commit_timeout_h: float = Field(1.0, gt=0)  # before an unanswered request for commitment is made anew
     fetch: Literal["move", "get"] = "move"  # C-MOVE to our AE title, which the peer must know, or C-GET
     max_associations: int = Field(1, ge=1)  # at the same time, for results
@@ -251,6 +254,11 @@ class Peer(Encoding):
         if url and not re.match("https?://.", url):
             raise ValueError(f"a DICOMweb address begins with http:// or https://; {url!r} came")
         return url
+
+    @property
+    def reports_as(self) -> str:
+        """The AE title under which the peer reports on storage commitment."""
+        return self.commit_from or self.ae_title
 
     @property
     def where(self) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
@@ -11,16 +12,27 @@ from pydicom.filereader import read_dataset
 from pydicom.uid import UID
 from pynetdicom import build_context
 
-from dicom_node.commitment import keep_message, read_message
-from dicom_node.config import Config
+from dicom_node.callers import is_at
+from dicom_node.commitment import TooManyReferencesError, keep_message, read_message
+from dicom_node.config import Config, Peer
 from dicom_node.errors import ObjectError
 from dicom_node.receive.command import N_ACTION, N_EVENT_REPORT
-from dicom_node.receive.services import PROCESSING_FAILURE, SUCCESS, Answered, Offer, Receiving, Request, Response
+from dicom_node.receive.services import (
+    PROCESSING_FAILURE,
+    SUCCESS,
+    Answered,
+    Caller,
+    Offer,
+    Receiving,
+    Request,
+    Response,
+)
 from dicom_node.uids import STORAGE_COMMITMENT
 
 log = logging.getLogger(__name__)
 
 _NOT_AUTHORISED = 0x0124  # PS3.7 C.5.23
+_RESOURCE_LIMITATION = 0x0213  # PS3.7 C.5.21
 _INVALID_ARGUMENT = 0x0115  # PS3.7 C.5.6
 _AT_MOST = 16 << 20  # bytes of a data set; ten thousand objects take two million
 
@@ -29,23 +41,41 @@ def commitment_offers(config: Config) -> list[Offer]:
     """Return the services that storage commitment takes, both ways; messages are kept on disk before the answer.
 
     A peer that answers us opens the association and is the SCP on it (PS3.4 J.3.3.1.3). A sender that asks us is
-    answered on an association that we open, so it has to be one of the peers.
+    answered on an association that we open, so it has to be one of the peers. Both are known by AE title and address.
     """
-    names = {peer.ae_title: name for name, peer in config.peers.items() if not peer.url}
     context = build_context(STORAGE_COMMITMENT)
     context.scu_role = context.scp_role = True
 
     def report(request: Request) -> Receiving:
-        return _Kept(config.storage_folder, request.context.transfer_syntax)
+        caller = request.caller
+        names = [name for name, peer in _peers_at(config, caller.address) if caller.ae_title == peer.reports_as]
+        return _kept_from(config, request, names, is_report=True)
 
     def action(request: Request) -> Receiving:
-        peer = names.get(request.caller.ae_title, "")
-        if not peer:
-            log.warning("%r asks for storage commitment, but is no peer", request.caller.ae_title)
-            return Answered(Response(_NOT_AUTHORISED, "Not a known peer: cannot be answered"))
-        return _Kept(config.storage_folder, request.context.transfer_syntax, peer)
+        if not config.node.commits:
+            return Answered(Response(_NOT_AUTHORISED, "[node] commits is off: nothing is committed"))
+        caller = request.caller
+        names = [name for name, peer in _peers_at(config, caller.address) if caller.ae_title == peer.ae_title]
+        return _kept_from(config, request, names, is_report=False)
 
     return [Offer(N_EVENT_REPORT, report, [context]), Offer(N_ACTION, action, [])]
+
+
+def _peers_at(config: Config, address: str) -> Iterator[tuple[str, Peer]]:
+    """Yield the peers that are called at an address: an AE title alone proves nothing."""
+    yield from ((name, peer) for name, peer in config.peers.items() if not peer.url and is_at(peer.host, address))
+
+
+def _kept_from(config: Config, request: Request, names: Sequence[str], *, is_report: bool) -> Receiving:
+    if not names:
+        caller = request.caller
+        log.warning("%r at %s is no peer: its storage commitment message counts for nothing", *_who(caller))
+        return Answered(Response(_NOT_AUTHORISED, "Not a known peer by AE title and address"))
+    return _Kept(config.storage_folder, request.context.transfer_syntax, names, is_report)
+
+
+def _who(caller: Caller) -> tuple[str, str]:
+    return caller.ae_title, caller.address
 
 
 @dataclass(slots=True)
@@ -54,7 +84,8 @@ class _Kept:
 
     storage_folder: Path
     transfer_syntax: str
-    asked_by: str = ""
+    peers: Sequence[str]
+    is_report: bool
     parts: list[bytes] = field(default_factory=list)
     size: int = 0
 
@@ -67,11 +98,13 @@ class _Kept:
     def finish(self) -> Response:
         """Return the answer."""
         if self.size > _AT_MOST:
-            return Response(PROCESSING_FAILURE, "Too many objects in one message")
+            return Response(_RESOURCE_LIMITATION, "Too many objects in one message")
         syntax = UID(self.transfer_syntax)
         try:
             said = read_dataset(BytesIO(b"".join(self.parts)), syntax.is_implicit_VR, syntax.is_little_endian)
-            keep_message(read_message(said, self.asked_by), self.storage_folder)
+            keep_message(read_message(said, self.peers, is_report=self.is_report), self.storage_folder)
+        except TooManyReferencesError as error:
+            return Response(_RESOURCE_LIMITATION, error.problem)
         except ObjectError as error:
             log.warning("%s", error)
             return Response(_INVALID_ARGUMENT, error.problem)

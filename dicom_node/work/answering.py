@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from dicom_node.catalog import Catalog, CommitmentRequest, Instance, VersionState
@@ -20,6 +20,7 @@ from dicom_node.work.wanted import Wanted, peer_queue
 
 _PROCESSING_FAILURE, _NO_SUCH_OBJECT, _CLASS_CONFLICT = 0x0110, 0x0112, 0x0119  # PS3.3 C.14.1.1
 _REGISTERED_S = 10.0  # in which what was acknowledged surely has its row
+_DAY_S = 24 * 3600.0
 _PRIORITY = 5  # among deliveries of 1 to 9
 
 
@@ -55,6 +56,10 @@ class Answering:
             return
         with self._catalog.write() as session:
             session.delete(session.get_one(CommitmentRequest, (peer, transaction_uid)))
+            until = time.time() + self._config.storage.committed_days * _DAY_S
+            for uid in row.objects.keys() - failures.keys():
+                is_it = Instance.uid == uid, Instance.state == VersionState.CURRENT
+                session.execute(update(Instance).where(*is_it).values(committed_until=until))
 
     def _look_again(self, peer: str, transaction_uid: str) -> None:
         with self._catalog.write() as session:
@@ -63,10 +68,10 @@ class Answering:
 
     def _failures(self, session: Session, objects: Mapping[str, str]) -> dict[str, int]:
         """Return the FailureReason of each object that we do not commit ourselves to."""
-        reasons = {uid: self._reason(session, uid, sop_class) for uid, sop_class in objects.items()}
+        reasons = {uid: self.reason(session, uid, sop_class) for uid, sop_class in objects.items()}
         return {uid: reason for uid, reason in reasons.items() if reason}
 
-    def _reason(self, session: Session, uid: str, sop_class: str) -> int:
+    def reason(self, session: Session, uid: str, sop_class: str) -> int:
         """Return why there is no commitment to a SOP Instance, 0 where its only version counts and is whole."""
         versions = session.scalars(select(Instance).where(Instance.uid == uid)).all()
         kept = [one for one in versions if one.state in (VersionState.CURRENT, VersionState.HELD)]
@@ -99,8 +104,8 @@ def take_request(session: Session, request: Message) -> None:
     session.merge(
         CommitmentRequest(
             transaction_uid=request.transaction_uid,
-            peer=request.asked_by,
-            objects=dict(request.objects),
+            peer=request.peers[0],
+            objects={uid: sop_class for sop_class, uid in request.objects},
             first_at=now,
             next_at=now,
             attempt=0,

@@ -13,8 +13,8 @@ def take_messages(config: Config, catalog: Catalog) -> None:
     """Act upon every message, then delete its file; one that is acted upon twice says nothing new."""
     for path, message in kept_messages(config.storage_folder):
         with catalog.write() as session:
-            if message.asked_by:
-                take_request(session, message)
-            else:
+            if message.is_report:
                 take_report(session, config, message)
+            else:
+                take_request(session, message)
         path.unlink(missing_ok=True)

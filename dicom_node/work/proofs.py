@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from dicom_node.catalog import Delivery, DeliveryState
+from dicom_node.catalog import Delivery, DeliveryState, Result
 from dicom_node.commitment import Message
 from dicom_node.config import Config, Peer
 from dicom_node.deliver import delay_s
@@ -38,15 +38,20 @@ def give_up_proofs(session: Session, config: Config, deliveries: Sequence[Delive
 
 
 def take_report(session: Session, config: Config, report: Message) -> None:
-    """Act upon a report on one of our requests for commitment; one on anything else says nothing to us."""
+    """Act upon a report on one of our requests for commitment; one on anything else says nothing to us.
+
+    It counts only from the peer that was asked, and for the pairs of SOP class and instance that were asked for.
+    """
     query = select(Delivery).where(
         Delivery.transaction_uid == report.transaction_uid, Delivery.state == DeliveryState.STORED
     )
-    ours = [one for one in session.scalars(query).all() if one.result_uid in report.objects]
-    for delivery in ours:
-        if delivery.peer in config.peers:
-            _answered(session, delivery, config.peers[delivery.peer], report.failures.get(delivery.result_uid))
-    settle_stacks_of(session, config, ours)
+    answered = []
+    for delivery in session.scalars(query.where(Delivery.peer.in_(report.peers))).all():
+        failure = report.failure_of(session.get_one(Result, delivery.result_uid).sop_class_uid, delivery.result_uid)
+        if failure is not None and delivery.peer in config.peers:
+            _answered(session, delivery, config.peers[delivery.peer], failure)
+            answered.append(delivery)
+    settle_stacks_of(session, config, answered)
 
 
 def found(session: Session, delivery: Delivery, peer: Peer, is_there: bool | None) -> None:
@@ -71,8 +76,8 @@ def committed(session: Session, delivery: Delivery, reason: str = "") -> None:
     note(session, delivery.result_uid, f"{delivery.peer}: committed {reason}".rstrip())
 
 
-def _answered(session: Session, delivery: Delivery, peer: Peer, failure: int | None) -> None:
-    if failure is None:
+def _answered(session: Session, delivery: Delivery, peer: Peer, failure: int) -> None:
+    if not failure:
         committed(session, delivery)
         return
     act, meaning = _BY_FAILURE_REASON.get(failure, (_ask_again, "a reason that the standard does not have"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
+from functools import partial
 
 from pydicom import Dataset
 from sqlalchemy import select
@@ -79,7 +80,7 @@ class Proving:
                 self._config,
                 peer,
                 request,
-                self._hear,
+                partial(self._hear, name),
                 lambda: time.monotonic() > until or self._is_answered(transaction_uid),
             )
         except NoAssociationError as error:
@@ -88,8 +89,9 @@ class Proving:
             with self._catalog.write() as session:
                 peer_answered(session, name)
 
-    def _hear(self, information: Dataset) -> None:
-        keep_message(read_message(information), self._config.storage_folder)
+    def _hear(self, name: str, information: Dataset) -> None:
+        """Take a report on the association that we opened to a peer: nobody else speaks on it."""
+        keep_message(read_message(information, [name], is_report=True), self._config.storage_folder)
 
     def _is_answered(self, transaction_uid: str) -> bool:
         """Take what has come by either way, and say whether nothing is open any more."""

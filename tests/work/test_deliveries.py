@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,9 +13,12 @@ from pydicom.uid import CTImageStorage
 from sqlalchemy import select
 
 from dicom_node.catalog import CommitmentRequest, Delivery, DeliveryState, PeerState, Result, Run, StackState
+from dicom_node.commitment import Message, keep_message
+from dicom_node.config import Config
 from dicom_node.receive.commitment import commitment_offers
 from dicom_node.receive.receiver import Receiver
 from dicom_node.status import retry_deliveries
+from dicom_node.work.messages import take_messages
 from tests.deliver.pacs import Pacs, archive, unused_port
 from tests.support.dicom import ct_slice
 from tests.work.house import House
@@ -24,6 +28,7 @@ CONFIG = """
 receivers = 1
 ae_title = "NODE"
 port = 0
+commits = true
 [storage]
 min_free_gb = 0
 max_study_age_days = 100000
@@ -44,8 +49,9 @@ def furnished(folder: Path, port: int, **peer: object) -> House:
 
 
 @contextmanager
-def receiving(house: House, pacs: Pacs) -> Iterator[None]:
-    receiver = Receiver(house.config, commitment_offers(house.config))
+def receiving(house: House, pacs: Pacs, config: Config | None = None) -> Iterator[None]:
+    config = config or house.config
+    receiver = Receiver(config, commitment_offers(config))
     receiver.start()
     pacs.reports_to = lambda: receiver.port
     try:
@@ -194,3 +200,34 @@ def test_a_sender_may_ask_whether_we_keep_what_we_acknowledged(tmp_path: Path) -
     (failed,) = report.FailedSOPSequence
     assert (failed.ReferencedSOPInstanceUID, failed.FailureReason) == (never_sent.SOPInstanceUID, 0x0112)
     assert not house.rows(CommitmentRequest)
+
+
+def test_a_report_counts_only_from_the_peer_that_was_asked_and_for_what_was_asked(tmp_path: Path) -> None:
+    with archive(Pacs(commits="never")) as pacs:
+        house = furnished(tmp_path, pacs.port, commitment="required", timeout_s=1.5)
+        house.settle(ticks=3)
+    (result,), (asked,) = house.rows(Result), house.rows(Delivery)
+    pair = (result.sop_class_uid, result.uid)
+    kept = Message(asked.transaction_uid, [pair], [], ["pacs"], is_report=True)
+    for said in (
+        replace(kept, peers=["another"]),
+        replace(kept, objects=[("1.2.840.10008.5.1.4.1.1.4", result.uid)]),
+        replace(kept, objects=[]),
+        replace(kept, transaction_uid="1.2.3"),
+    ):
+        keep_message(said, house.config.storage_folder)
+        take_messages(house.config, house.catalog)
+        assert [row.state for row in house.rows(Delivery)] == [DeliveryState.STORED]
+    keep_message(replace(kept, failures=[(*pair, 0x0122)]), house.config.storage_folder)  # in both lists
+    take_messages(house.config, house.catalog)
+    assert [row.state for row in house.rows(Delivery)] == [DeliveryState.FAILED]
+
+
+def test_a_stranger_with_a_peers_ae_title_reports_nothing(tmp_path: Path) -> None:
+    with archive(Pacs(commits="new association")) as pacs:
+        house = furnished(tmp_path, pacs.port, commitment="required", timeout_s=1.5)
+        elsewhere = house.config.peers["pacs"].model_copy(update={"host": "192.0.2.1"})
+        strange = house.config.model_copy(update={"peers": {"pacs": elsewhere}})
+        with receiving(house, pacs, strange):
+            house.settle(ticks=3)
+    assert [row.state for row in house.rows(Delivery)] == [DeliveryState.STORED]

@@ -15,6 +15,7 @@ from dicom_node.conflicts import find_conflicts, keep
 from dicom_node.demo.pacs import SmallPacs
 from dicom_node.status import read_status
 from dicom_node.verify import verify
+from dicom_node.work.answering import Answering
 from tests.support.dicom import ct_slice, radiograph
 from tests.work.house import House
 from tests.work.sending import PACS, SCANNER, STRANGER, arrive, register
@@ -229,3 +230,25 @@ def test_a_held_version_waits_for_a_person_and_is_settled_by_one(house: House, t
     assert sorted(stack.state for stack in house.rows(Stack)) == [StackState.DELIVERED, StackState.NOTHING]
     before = facts(house)
     assert facts(rebuilt(house, tmp_path, pacs)) == before
+
+
+def test_commitment_is_answered_by_what_counts_and_is_whole(house: House) -> None:
+    answering = Answering(house.config, house.catalog)
+    sop_class, uid = str(image().SOPClassUID), str(image().SOPInstanceUID)
+
+    def reason(asked_class: str = sop_class) -> int:
+        with house.catalog.read() as session:
+            return answering.reason(session, uid, asked_class)
+
+    assert reason() == 0x0112
+    arrive(house, image(), sender=SCANNER)
+    assert (reason(), reason("1.2.840.10008.5.1.4.1.1.2")) == (0, 0x0119)
+    path = house.config.storage_folder / house.rows(Instance)[0].path
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-2] + b"ab")
+    assert reason() == 0x0110
+    path.unlink()
+    assert reason() == 0x0112
+    path.write_bytes(whole)
+    arrive(house, changed(image(), **PIXELS), sender=SCANNER)
+    assert reason() == 0x0110
