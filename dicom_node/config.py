@@ -399,6 +399,8 @@ class Workers(_Section):
     nice: int = Field(10, ge=0, le=19)  # added to a model process's niceness
     max_frame_megapixels: float = Field(128, gt=0)  # Rows x Columns; a larger image is refused before it is decoded
     max_stack_megapixels: float = Field(1024, gt=0)  # Rows x Columns x frames that a pipeline reads
+    decode_timeout_s: float = Field(300.0, gt=0)  # for one stack's pixels; then the model process is ended
+    max_memory_gb: float | None = Field(None, gt=0)  # of a model process; None is three quarters of the machine's
     max_attempts: int = Field(3, ge=1)  # of a job whose process died under it
     lease_s: float = Field(15.0, gt=0)  # after this silence another work process takes over
 

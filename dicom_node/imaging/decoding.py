@@ -96,7 +96,7 @@ def _by_rle(frame: bytes, runner: DecodeRunner) -> bytes | bytearray:
 
 
 _JPEG_LS: tuple[Decode, ...] = (pyjpegls._decode_frame, _by_gdcm)  # both are CharLS, the first is faster
-_JPEG_2000: tuple[Decode, ...] = (pylibjpeg._decode_frame, _by_gdcm)  # both are OpenJPEG
+_JPEG_2000: tuple[Decode, ...] = (_by_gdcm, pylibjpeg._decode_frame)  # both are OpenJPEG, the first is faster
 _HTJ2K: tuple[Decode, ...] = (pylibjpeg._decode_frame,)
 DECODERS: dict[UID, tuple[Decode, ...]] = {
     uid.JPEGBaseline8Bit: (_by_gdcm,),

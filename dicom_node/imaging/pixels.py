@@ -68,7 +68,8 @@ def stored_pixels(
         syntax = dataset.file_meta.TransferSyntaxUID
         if syntax in STORED_ONLY:
             raise ObjectError(uid, f"its transfer syntax, {syntax.name}, is stored and sent on, but not decoded")
-        dataset.file_meta.TransferSyntaxUID = DECODED_AS.get(syntax, syntax)
+        if syntax in DECODED_AS:
+            dataset.file_meta.TransferSyntaxUID = DECODED_AS[syntax]
     yield from _decoded(uid, dataset, [(frame.number or 1) - 1 for frame in frames])
 
 

@@ -18,6 +18,12 @@ from dicom_node.processes import start
 _BOOT_S = 120.0  # importing the frameworks on a busy machine
 _END_S = 10.0  # between a process's last word and its end
 
+_LIKELY_CAUSES = {
+    "SIGKILL": " (out of memory?)",
+    "SIGABRT": " (out of memory?)",
+    "SIGALRM": ": the pixels were not read within [workers] decode_timeout_s",
+}
+
 
 class Child:
     """The asking end. Starts the process when first asked, and again after it died; one request at a time."""
@@ -94,5 +100,5 @@ def _how_it_ended(exit_code: int | None) -> str:
         return "stopped answering"
     if exit_code < 0:
         name = signal.Signals(-exit_code).name
-        return f"was ended by {name}" + (" (out of memory?)" if name == "SIGKILL" else "")
+        return f"was ended by {name}{_LIKELY_CAUSES.get(name, '')}"
     return f"ended with exit code {exit_code}"

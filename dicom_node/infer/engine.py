@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 import importlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from types import ModuleType
 from typing import Any
 
@@ -37,11 +38,13 @@ class _Loaded:
 class Engine:
     """Runs pipelines by name on stacks; not safe to share among threads."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, reading: Callable[[], AbstractContextManager[None]] = nullcontext) -> None:
+        """`reading` is entered while a stack's pixels are read."""
         self._config = config
         self._pipelines: dict[str, Pipeline] = {}
         self._loaded: dict[str, _Loaded] = {}
         self._tensorflow = TensorFlowProcess(config)
+        self._reading = reading
         self._limits = PixelLimits(config.workers.max_frame_megapixels, config.workers.max_stack_megapixels)
         if str(config.folder) not in sys.path:
             sys.path.append(str(config.folder))  # a site's own models may lie next to its config.toml
@@ -77,12 +80,14 @@ class Engine:
                 the organ that it is called (ImplausibleError).
             WeightsError: the pipeline has no weights, or not the ones that the catalogue states.
             ModelError: the model raised.
+            MemoryError: reading the pixels or running the model needs more memory than there may be.
         """
         pipeline = self.pipeline(name)
         if reason := refusal_of(pipeline, stack):
             raise RefusalError(reason)
         self.load(name)  # before the pixels are read: without weights there is no need to
-        image = read_image(sample_of(pipeline, stack), pipeline.takes, self._limits)
+        with self._reading():
+            image = read_image(sample_of(pipeline, stack), pipeline.takes, self._limits)
         return self.judge(name, image, self.apply(name, image))
 
     def apply(self, name: str, image: Image, watch: Watch | None = None) -> Findings:

@@ -18,13 +18,13 @@ _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 @contextmanager
 def guarded(pipeline: str, step: str) -> Iterator[None]:
-    """Turn what a pipeline's code raises into a ModelError; errors of ours and a full disk pass as they are.
+    """Turn what a pipeline's code raises into a ModelError; errors of ours, a full disk and too little memory pass.
 
     `step` names what was called, for an error that was raised before the pipeline's own code began.
     """
     try:
         yield
-    except DicomNodeError:
+    except (DicomNodeError, MemoryError):
         raise
     except Exception as error:
         if isinstance(error, OSError) and error.errno in _FULL:

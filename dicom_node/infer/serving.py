@@ -6,6 +6,7 @@ import errno
 import logging
 import os
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,19 +17,22 @@ from dicom_node.errors import DicomNodeError, ObjectError, RefusalError, Weights
 from dicom_node.findings import save_findings
 from dicom_node.images import Stack
 from dicom_node.infer.attached import answer_all, threads
+from dicom_node.infer.bounds import end_after, limit_memory
 from dicom_node.infer.engine import Engine
 from dicom_node.infer.messages import NO_ARRAYS
 from dicom_node.processes import attached
 
 _log = logging.getLogger(__name__)
+_NO_MEMORY = "more memory was needed than [workers] max_memory_gb allows"
 
 
 def main() -> None:
     """Answer requests until the other end closes the pipe."""
     connection, config = attached()
     os.nice(config.workers.nice)
+    limit_memory(config.workers)
     torch.set_num_threads(threads(config))
-    engine = Engine(config)
+    engine = Engine(config, partial(end_after, config.workers.decode_timeout_s))
     answer_all(connection, lambda request, _arrays: (_answer(engine, config, request), NO_ARRAYS))
 
 
@@ -61,7 +65,7 @@ def _run(engine: Engine, name: str, stack: Stack, out: Path) -> dict[str, str]:
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
             return {"full": str(error.strerror)}
         _log.warning("%s failed on series %s: %s", name, stack.series_uid, type(error).__name__)
-        return {"failed": f"{type(error).__name__}: {error}"}
+        return {"failed": _NO_MEMORY if isinstance(error, MemoryError) else f"{type(error).__name__}: {error}"}
     return said
 
 

@@ -10,6 +10,7 @@ from dicom_node.findings import Remark, Segmentation, load_findings
 from dicom_node.images import Stack
 from dicom_node.imaging import split
 from dicom_node.infer.process import ModelProcess
+from tests.faults.hostile.pixel_bombs import tiled_jpeg_2000
 from tests.support.dicom import encoded, radiograph
 
 Start = Callable[[str], ModelProcess]
@@ -138,3 +139,32 @@ def test_check_says_what_is_wrong_with_each_section(tmp_path: Path) -> None:
     for name, (_, problem) in SECTIONS.items():
         assert problem in found[name]
         assert bool(problem) == bool(found[name])
+
+
+def test_a_run_that_needs_more_memory_than_allowed_fails_and_the_next_is_served(
+    start: Start, stack: Stack, tmp_path: Path
+) -> None:
+    models = start(
+        "megabytes = 4000\n[pipelines.two]\nuse = 'tests.support.stand_in:StandIn'\n[workers]\nmax_memory_gb = 2"
+    )
+    with pytest.raises(ModelError, match=r"more memory was needed than .workers. max_memory_gb allows"):
+        models.run("one", stack, tmp_path / "findings.npz")
+    assert models.run("two", stack, tmp_path / "findings.npz").problem == ""
+
+
+def test_pixels_that_take_too_long_to_decode_fail_the_run_and_the_next_is_served(
+    start: Start, stack: Stack, tmp_path: Path
+) -> None:
+    (tmp_path / "slow.dcm").write_bytes(encoded(tiled_jpeg_2000(32_768)))  # would take a minute
+    (large,) = split("1.2.4", "1.2.4.1", [(str(tmp_path / "slow.dcm"), "SCANNER")]).stacks
+    models = start("[workers]\ndecode_timeout_s = 2\nmax_frame_megapixels = 2000\nmax_stack_megapixels = 2000")
+    with pytest.raises(ModelError, match=r"the pixels were not read within .workers. decode_timeout_s"):
+        models.run("one", large, tmp_path / "findings.npz")
+    assert models.run("one", stack, tmp_path / "findings.npz").problem == ""
+
+
+def test_an_image_larger_than_the_limit_is_refused_before_it_is_decoded(
+    start: Start, stack: Stack, tmp_path: Path
+) -> None:
+    answer = start("[workers]\nmax_frame_megapixels = 0.001").run("one", stack, tmp_path / "findings.npz")
+    assert f"{stack.frames[0].sop_instance_uid}: Rows x Columns are 32 x 32 pixels, more than" in answer.refused

@@ -36,6 +36,7 @@ class StandInSettings(Settings):
     """What a stand-in does instead of thinking."""
 
     seconds: float = 0.0
+    megabytes: int = 0  # of memory that it fills
     dies_while: str = ""  # a file: while it is there, the process kills itself
     dies_once: str = ""  # a file: the process that finds it removes it and kills itself
     declines: str = ""  # said by refuse
@@ -50,6 +51,7 @@ class _Stage:
 
     def infer(self, batch: Any) -> Any:
         time.sleep(self._settings.seconds)
+        np.ones(self._settings.megabytes << 20, np.uint8)
         if self._settings.dies_while and Path(self._settings.dies_while).exists():
             os.kill(os.getpid(), signal.SIGKILL)
         if self._settings.dies_once and Path(self._settings.dies_once).exists():
