@@ -52,9 +52,9 @@ class Stack:
 
     @property
     def repetition(self) -> str:
-        """Say that frames repeat positions and nothing in their headers tells the repeats apart; "" where none does."""
+        """Say that a volume's frames repeat positions and no header tells the repeats apart; "" where that is not so."""
         positions, most = self.number("slices"), self.number("repeats")
-        if positions is None or most is None:
+        if positions is None or most is None or self.text("kind") not in {"", "volume"}:
             return ""
         frames = f"{len(self.frames)} frames at {positions:g} position{'s' if positions != 1 else ''}"
         return f"it repeats positions ({frames}), and nothing in the headers tells the repeats apart"
