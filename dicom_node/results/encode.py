@@ -120,4 +120,5 @@ def _keep(kind: OutputKind, made: Made, folder: Path, proof: Proof) -> EncodedFi
         series_instance_uid=str(dataset.SeriesInstanceUID),
         sha256=digest,
         completed=completed,
+        left_out=proof.sources.left_out,
     )

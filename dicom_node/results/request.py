@@ -121,6 +121,7 @@ class EncodedFile:
     series_instance_uid: str
     sha256: str
     completed: tuple[str, ...]  # Type 2 keywords that the source lacks, empty here
+    left_out: tuple[str, ...]  # sequences of the sources that cannot be read
 
     @property
     def reference(self) -> Reference:

@@ -15,6 +15,7 @@ from pydicom.errors import InvalidDicomError
 
 from dicom_node.errors import ObjectError
 from dicom_node.images import Frame, Stack
+from dicom_node.imaging.optional import leave_out_unreadable
 from dicom_node.results.patient import PATIENT, TYPE_2, Copied, copied, differing
 from dicom_node.results.request import Reference
 
@@ -60,6 +61,7 @@ class Sources:
     stack: Stack
     headers: Mapping[str, Dataset]  # by SOP Instance UID, in the stack's order
     identity: Copied  # of the first header
+    left_out: tuple[str, ...] = ()  # keywords of sequences of any header that cannot be read
 
     @property
     def first(self) -> Dataset:
@@ -137,13 +139,15 @@ def read_sources(stack: Stack) -> Sources:
     """
     headers: dict[str, Dataset] = {}
     identities: dict[str, Copied] = {}
+    left_out: set[str] = set()
     for frame in stack.frames:
         if frame.sop_instance_uid not in headers:
-            headers[frame.sop_instance_uid], identities[frame.sop_instance_uid] = _read(frame)
+            headers[frame.sop_instance_uid], identities[frame.sop_instance_uid], unreadable = _read(frame)
+            left_out.update(unreadable)
     first = next(iter(identities.values()))
     for uid, identity in identities.items():
         _same_patient(uid, first, identity)
-    return Sources(stack, headers, first)
+    return Sources(stack, headers, first, tuple(sorted(left_out)))
 
 
 def read_pixels(frame: Frame) -> NDArray[Any]:
@@ -215,11 +219,12 @@ def _macro(groups: Sequence[Dataset], keyword: str) -> Dataset:
     return next((one[keyword].value[0] for one in groups if one.get(keyword)), Dataset())
 
 
-def _read(frame: Frame) -> tuple[Dataset, Copied]:
+def _read(frame: Frame) -> tuple[Dataset, Copied, tuple[str, ...]]:
     try:
         header = dcmread(frame.path, stop_before_pixels=True, force=True)
     except (OSError, InvalidDicomError, EOFError) as error:
         raise ObjectError(frame.sop_instance_uid, f"cannot be read: {error}") from error
+    left_out = leave_out_unreadable(header)
     identity = copied(header)  # before anything looks at its elements and so decodes them
     found = header.get("SOPInstanceUID")
     if found != frame.sop_instance_uid:
@@ -227,7 +232,7 @@ def _read(frame: Frame) -> tuple[Dataset, Copied]:
     for keyword in ("SOPClassUID", "StudyInstanceUID", "SeriesInstanceUID"):
         if not header.get(keyword):
             raise ObjectError(frame.sop_instance_uid, f"has no {keyword}")
-    return header, identity
+    return header, identity, left_out
 
 
 def _same_patient(uid: str, first: Copied, other: Copied) -> None:

@@ -130,6 +130,8 @@ class Running:
                 session.add(Delivery(result_uid=uid, peer=peer, state=waiting, first_at=now, next_at=now))
         if file.completed:
             run.record = {**run.record, "completed attributes": list(file.completed)}
+        if file.left_out:
+            run.record = {**run.record, "sequences that cannot be read": list(file.left_out)}
 
     def _note(self, key: str, record: Mapping[str, Any]) -> None:
         with self._catalog.write() as session:
