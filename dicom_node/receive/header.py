@@ -5,6 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
@@ -33,14 +34,15 @@ _WANTED = {
     "StudyInstanceUID": Tag(0x0020, 0x000D),
     "SeriesInstanceUID": Tag(0x0020, 0x000E),
 }
+_PATIENT_ID, _ISSUER = Tag(0x0010, 0x0020), Tag(0x0010, 0x0021)
 _NUMBERS = {keyword: int(tag) for keyword, tag in _WANTED.items()}
 _TAGS = frozenset(_NUMBERS.values())
 _LAST = max(_TAGS)
+_TAGS_AND_PATIENT = _TAGS | {int(_PATIENT_ID), int(_ISSUER)}
 _META_AT = 132  # behind the preamble and "DICM" (PS3.10 7.1)
 _META_TAGS = frozenset((0x00020010, 0x00020016, 0x00020017, 0x00020027))
 _NEXT_GROUP = b"\x08\x00\x00\x00UL\x00\x00"  # an element that ends the reading of File Meta Information
 _TRANSFER_SYNTAX, _SOURCE, _SENDING, _SENT_FROM = 0x00020010, 0x00020016, 0x00020017, 0x00020027
-_PATIENT_ID, _ISSUER = Tag(0x0010, 0x0020), Tag(0x0010, 0x0021)
 _JPIP_REFERENCED_DEFLATE = "1.2.840.10008.1.2.4.95"
 _DEFLATED = (DeflatedExplicitVRLittleEndian, _JPIP_REFERENCED_DEFLATE, JPIPHTJ2KReferencedDeflate)
 _BEYOND_PEEKING = frozenset((*map(str, _DEFLATED), str(ExplicitVRBigEndian)))
@@ -139,7 +141,7 @@ def read_header(path: Path) -> Header:
             syntax = UID(_text(meta[_TRANSFER_SYNTAX]))
         except (UnreadableError, KeyError) as error:
             raise ObjectError(path.name, "no File Meta Information") from error
-        values: Mapping[int, bytes | None] | None = _peek(head, syntax, data_set_at, _TAGS | {_PATIENT_ID, _ISSUER})
+        values: Mapping[int, bytes | None] | None = _peek(head, syntax, data_set_at, _TAGS_AND_PATIENT)
         if values is None:
             file.seek(data_set_at)
             values = _read(file, syntax)
@@ -153,6 +155,7 @@ def read_header(path: Path) -> Header:
     )
 
 
+@lru_cache(1024)  # the few of a push come again and again
 def _patient(*values: bytes | None) -> str:
     """Return a digest that tells patients apart and names none."""
     return digest("patient", *(value.strip(b"\0 ").hex() if value else "" for value in values))[:32]

@@ -87,12 +87,12 @@ class Placing:
         uid = found.header.identity.sop_instance_uid
         versions = known.versions(uid)
         target = self._shelf.place_of(found)
-        version = of_file(self._shelf, found, target)
+        version = of_file(found, target)
         if not versions and uid not in self._ledger:
             settled = Settled((version,))
         else:
             settled = self._settled(found, version, versions)
-        self._put(found, version, target, settled)
+        self._put(found, version, settled)
         known.expect(settled)
         return Placed(found.header.identity.study_uid, settled, tuple(notes_of(settled)))
 
@@ -135,20 +135,22 @@ class Placing:
             return Settled((_taken_over(version, same),)) if is_lost or is_owned else Settled()
         return self._contest.settle_again(version, same, versions, difference)
 
-    def _put(self, found: Found, version: Version, target: Path, settled: Settled) -> None:
+    def _put(self, found: Found, version: Version, settled: Settled) -> None:
         """Move the file to its place, to that of the same data set, or nowhere."""
         mine = next((one for one in settled.versions if (one.sha256, one.size) == (version.sha256, version.size)), None)
-        path = self._shelf.folder / mine.path if mine is not None else None
-        if path is None and found.path != target:
+        target = self._shelf.whole(version.path if mine is None else mine.path)
+        if found.path == target:
+            return
+        if mine is None:
             found.path.unlink()
-        elif path is not None and found.path != path:
-            move(found.path, path)
+        else:
+            move(found.path, target)
 
     def _is_same(self, found: Found, version: Version) -> bool:
         """Say whether a file holds a known version's data set; rows of earlier times tell it of their whole file."""
         if version.data_set_at:
             return found.sha256 == version.sha256
-        path = self._shelf.folder / version.path
+        path = self._shelf.whole(version.path)
         if path == found.path:
             return True
         try:
@@ -157,7 +159,7 @@ class Placing:
             return False
 
     def _is_whole(self, version: Version) -> bool:
-        path = self._shelf.folder / version.path
+        path = self._shelf.whole(version.path)
         return path.exists() and path.stat().st_size == version.size
 
     def _refreshed(self, version: Version) -> Version:
@@ -165,12 +167,12 @@ class Placing:
         if version.data_set_at:
             return version
         try:
-            return replace(version, patient=find(self._shelf.folder / version.path).header.patient)
+            return replace(version, patient=find(self._shelf.whole(version.path)).header.patient)
         except (FileNotFoundError, ObjectError):
             return version
 
     def _difference(self, path: Path, _came: Version, current: Version) -> Difference:
-        return compare(path, self._shelf.folder / current.path)
+        return compare(path, self._shelf.whole(current.path))
 
 
 def _taken_over(version: Version, same: Version) -> Version:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import asdict
+from typing import cast
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import Table, delete, insert, select, update
 from sqlalchemy.orm import Session
 
 from dicom_node.catalog import Catalog, Event, Instance, OpenAssociation, Series, Study, VersionState
@@ -15,6 +15,8 @@ from dicom_node.catalog.corrections import Correction, end_stacks
 from dicom_node.receive.contest import Settled
 from dicom_node.receive.placing import Note, Placed
 from dicom_node.receive.versions import Version, of_row
+
+_INSTANCE = cast(Table, Instance.__table__)  # for inserting without the cost of mapped objects
 
 
 class KnownRows:
@@ -91,12 +93,12 @@ def _write_versions(session: Session, versions: dict[str, Version], has_row: dic
         session.execute(delete(Instance).where(Instance.sha256.in_(stale)))
     old = [one for path, one in versions.items() if has_row.get(path) == one.sha256]
     for is_current in (False, True):
-        changed = [asdict(one) for one in old if one.is_current == is_current]
+        changed = [one.columns() for one in old if one.is_current == is_current]
         if changed:
             session.execute(update(Instance), changed)
-    new = [asdict(one) for path, one in versions.items() if has_row.get(path) != one.sha256]
+    new = [one.columns() for path, one in versions.items() if has_row.get(path) != one.sha256]
     if new:
-        session.execute(insert(Instance), new)
+        session.execute(insert(_INSTANCE), new)
 
 
 def _touch_studies(session: Session, versions: Iterable[Version], now: float) -> None:

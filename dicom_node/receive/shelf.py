@@ -25,6 +25,7 @@ class Shelf:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._root = str(folder)
         self.incoming = folder / "incoming"
         self.ready = folder / "ready"
         self.associations = folder / "associations"
@@ -39,13 +40,17 @@ class Shelf:
         for folder in (self.incoming, self.ready, self.associations):
             folder.mkdir(parents=True, exist_ok=True)
 
-    def place_of(self, found: Found) -> Path:
-        """Return where a version belongs; one that stands in its series' folder already stays there."""
+    def place_of(self, found: Found) -> str:
+        """Return where a version belongs, below the folder; one that stands in its series' folder stays there."""
         identity = found.header.identity
-        folder = self.storage / identity.study_uid / identity.series_uid
-        if found.path.parent == folder:
-            return found.path
-        return folder / f"{identity.sop_instance_uid}-{found.sha256[:12]}.dcm"
+        folder = f"{self.storage.name}/{identity.study_uid}/{identity.series_uid}"
+        if found.path.parent.name == identity.series_uid and self.relative(found.path.parent) == folder:
+            return f"{folder}/{found.path.name}"
+        return f"{folder}/{identity.sop_instance_uid}-{found.sha256[:12]}.dcm"
+
+    def whole(self, path: str) -> Path:
+        """Return the path of what the catalog keeps below the storage folder."""
+        return Path(f"{self._root}/{path}")
 
     def relative(self, path: Path) -> str:
         """Return a path as the catalog keeps it, below the storage folder."""

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from dicom_node.catalog import Instance, VersionState
-from dicom_node.receive.shelf import Found, Shelf
+from dicom_node.receive.shelf import Found
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +28,10 @@ class Version:
     state: VersionState = VersionState.CURRENT
     reason: str = ""
     correction: int = 0
+
+    def columns(self) -> dict[str, object]:
+        """Return the values of a row, by column."""
+        return {name: getattr(self, name) for name in _COLUMNS}
 
     @property
     def series(self) -> tuple[str, str]:
@@ -55,8 +58,11 @@ class Displaced:
     recalls: bool = True  # whether results that have left are to be withdrawn
 
 
-def of_file(shelf: Shelf, found: Found, path: Path) -> Version:
-    """Return a file's object as a version that is to stand at a path."""
+_COLUMNS = tuple(Version.__slots__)
+
+
+def of_file(found: Found, path: str) -> Version:
+    """Return a file's object as a version that is to stand at a path below the storage folder."""
     identity, header = found.header.identity, found.header
     return Version(
         sha256=found.sha256,
@@ -67,7 +73,7 @@ def of_file(shelf: Shelf, found: Found, path: Path) -> Version:
         sop_class_uid=identity.sop_class_uid,
         transfer_syntax_uid=header.transfer_syntax_uid,
         patient=header.patient,
-        path=shelf.relative(path),
+        path=path,
         size=found.size,
         caller=header.caller,
         address=header.address,
@@ -77,4 +83,4 @@ def of_file(shelf: Shelf, found: Found, path: Path) -> Version:
 
 def of_row(row: Instance) -> Version:
     """Return a row as a version."""
-    return Version(**{name: getattr(row, name) for name in Version.__slots__})
+    return Version(**{name: getattr(row, name) for name in _COLUMNS})
