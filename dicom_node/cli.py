@@ -238,8 +238,8 @@ def verify(
 
 @app.command()
 def conflicts(
-    action: Annotated[str, typer.Argument(help="list, or keep.")] = "list",
-    version: Annotated[str, typer.Argument(help="With keep: the version that is to count, by its first digits.")] = "",
+    action: Annotated[str, typer.Argument(help="list, keep, or settle.")] = "list",
+    version: Annotated[str, typer.Argument(help="The version to keep, by its first digits, or the result.")] = "",
     config: ConfigPath = HERE,
     *,
     as_json: AsJson = False,
@@ -249,14 +249,17 @@ def conflicts(
     catalog = cli_status.open_catalog(settings)
     if action == "keep" and version:
         say(conflicting.keep(settings, catalog, version))
+    elif action == "settle" and version:
+        say(conflicting.settle(catalog, version))
     elif action == "list" and not version:
         found = conflicting.find_conflicts(settings, catalog)
+        misfiled = conflicting.find_misfiled(catalog)
         if as_json:
-            print_json("conflicts", conflicting.as_values(found))
+            print_json("conflicts", conflicting.as_values(found, misfiled))
         else:
-            out.print(conflicting.render_conflicts(found))
+            out.print(conflicting.render_conflicts(found), conflicting.render_misfiled(misfiled))
     else:
-        raise typer.BadParameter("say `conflicts list` or `conflicts keep VERSION`")
+        raise typer.BadParameter("say `conflicts list`, `conflicts keep VERSION` or `conflicts settle RESULT`")
 
 
 def main() -> None:

@@ -246,6 +246,8 @@ class Peer(Encoding):
     retry_s: float = Field(10.0, gt=0)  # before the second attempt; doubles up to retry_max_s
     retry_max_s: float = Field(1800.0, gt=0)
     give_up_after_h: float = Field(72.0, gt=0)
+    rejection_notes: bool = True  # whether a note (DCM 113037) is sent for what stands under a patient or study that
+    # its images have left; without it a person has to settle that
     reject_replaced: Literal["", "quality", "safety"] = ""  # an IOCM note hides what a re-run replaced, for this reason
 
     @field_validator("url")

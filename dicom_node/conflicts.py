@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,7 +16,7 @@ from rich.table import Table
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from dicom_node.catalog import Catalog, Instance, VersionState
+from dicom_node.catalog import Catalog, Delivery, DeliveryState, Event, Instance, VersionState
 from dicom_node.config import Config
 from dicom_node.errors import DicomNodeError
 from dicom_node.receive.deciding import leave_decision
@@ -65,6 +66,40 @@ def keep(config: Config, catalog: Catalog, version_id: str) -> str:
     return f"version {version.id} of {version.uid} is kept: it becomes current as soon as the node runs"
 
 
+def find_misfiled(catalog: Catalog) -> Sequence[Delivery]:
+    """Return the results that stand, or may stand, at a peer where their images no longer are."""
+    with catalog.read() as session:
+        query = select(Delivery).where(Delivery.state == DeliveryState.MISFILED)
+        return session.scalars(query.order_by(Delivery.result_uid, Delivery.peer)).all()
+
+
+def settle(catalog: Catalog, result_uid: str) -> str:
+    """Take a person's word that a misfiled result was dealt with at its peers. Returns what is to be said.
+
+    Raises:
+        UnknownVersionError: no misfiled result has this UID.
+    """
+    with catalog.write() as session:
+        query = select(Delivery).where(Delivery.result_uid == result_uid, Delivery.state == DeliveryState.MISFILED)
+        misfiled = session.scalars(query).all()
+        if not misfiled:
+            raise UnknownVersionError(f"no result {result_uid!r} waits for a person")
+        for one in misfiled:
+            one.state, one.reason = DeliveryState.WITHDRAWN, f"a person has settled it: {one.reason}"
+            session.add(Event(at=time.time(), subject=result_uid, text=f"{one.peer}: a person has settled it"))
+        return f"{result_uid} is settled at {', '.join(one.peer for one in misfiled)}"
+
+
+def render_misfiled(misfiled: Sequence[Delivery]) -> RenderableType:
+    """Return a table of results that a person has to look for at a peer; "" where there is none."""
+    if not misfiled:
+        return ""
+    table = Table("peer", "result", "why", title="results that may stand where their images no longer are")
+    for one in misfiled:
+        table.add_row(escape(one.peer), one.result_uid, escape(one.reason))
+    return Group(table, "dicom-node conflicts settle RESULT says that it was dealt with")
+
+
 def count_versions(session: Session) -> Mapping[str, int]:
     """Return how many versions are held, superseded or rejected, by state."""
     query = select(Instance.state, func.count()).where(Instance.state != VersionState.CURRENT).group_by(Instance.state)
@@ -88,10 +123,11 @@ def versions_of(catalog: Catalog, study_uid: str, series_uid: str) -> Iterator[s
             yield f"version {one.sha256[:_ID]} of {one.uid} is {one.state}: {one.reason}"
 
 
-def as_values(conflicts: Sequence[Conflict]) -> dict[str, Any]:
+def as_values(conflicts: Sequence[Conflict], misfiled: Sequence[Delivery]) -> dict[str, Any]:
     """Return what one JSON document says of all conflicts."""
     keys = "sha256", "study_uid", "series_uid", "state", "caller", "address", "at", "reason", "correction"
     return {
+        "misfiled": [{"peer": one.peer, "result": one.result_uid, "reason": one.reason} for one in misfiled],
         "conflicts": [
             {
                 "sop_instance_uid": conflict.sop_instance_uid,
@@ -101,7 +137,7 @@ def as_values(conflicts: Sequence[Conflict]) -> dict[str, Any]:
                 ],
             }
             for conflict in conflicts
-        ]
+        ],
     }
 
 

@@ -15,6 +15,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from dicom_node.catalog import (
+    UNSENT,
     Catalog,
     Delivery,
     DeliveryState,
@@ -32,10 +33,18 @@ from dicom_node.conflicts import count_versions, say_versions
 from dicom_node.errors import DicomNodeError
 
 _SHOWN = 50
+_SETTLED = (
+    *(DeliveryState.STORED, DeliveryState.COMMITTED),
+    *(DeliveryState.STOPPED, DeliveryState.MOVED, DeliveryState.WITHDRAWN),
+)
 
 
 class UnknownStackError(DicomNodeError):
     """No stack has the id that was asked for, or more than one begins with it."""
+
+
+class CorrectedStackError(DicomNodeError):
+    """A stack was made of images that were corrected since; it is never run or sent again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,9 +145,12 @@ def send_round_again(catalog: Catalog, stack_id: str, facts: Mapping[str, str], 
 
     Raises:
         UnknownStackError: no stack, or several, begin with `stack_id`.
+        CorrectedStackError: its images were corrected.
     """
     with catalog.write() as session:
         stack = _find(session, stack_id)
+        if stack.corrected:
+            raise CorrectedStackError(f"stack {stack.id[:8]} has ended for good: {stack.reason}")
         stack.overrides = {**stack.overrides, **facts, **({"force": "true"} if force else {})}
         stack.state, stack.reason, stack.attempt = StackState.NEW, "sent round again by a person", 0
         stack.turn += 1
@@ -150,13 +162,12 @@ def send_round_again(catalog: Catalog, stack_id: str, facts: Mapping[str, str], 
 def retry_deliveries(catalog: Catalog) -> int:
     """Let everything that waits for a peer, or was given up, be sent or proved now; returns how many."""
     now = time.time()
-    ended = DeliveryState.STORED, DeliveryState.COMMITTED
     with catalog.write() as session:
         for peer in session.scalars(select(PeerState)).all():
             peer.next_at = now
         for row in session.scalars(select(Delivery).where(Delivery.state == DeliveryState.STORED)).all():
             row.next_at = now
-        rows = session.scalars(select(Delivery).where(Delivery.state.not_in(ended))).all()
+        rows = session.scalars(select(Delivery).where(Delivery.state.in_((*UNSENT, DeliveryState.FAILED)))).all()
         for row in rows:
             row.state, row.next_at, row.first_at = DeliveryState.WAITING, now, now
             row.attempt += 1
@@ -167,9 +178,7 @@ def _queue(session: Session) -> list[tuple[Delivery, Result]]:
     query = (
         select(Delivery, Result)
         .join(Result, Delivery.result_uid == Result.uid)
-        .where(
-            Delivery.state.not_in((DeliveryState.STORED, DeliveryState.COMMITTED)) | (Delivery.transaction_uid != "")
-        )
+        .where(Delivery.state.not_in(_SETTLED) | (Delivery.transaction_uid != ""))
         .order_by(Delivery.next_at)
         .limit(_SHOWN)
     )

@@ -50,15 +50,17 @@ def encode_refusal(request: Request, reason: str, folder: Path) -> EncodedFile:
     return _keep("SR", Made(encode_refused(request, reason, sources)), folder, Proof(request, sources))
 
 
-def encode_rejection(request: Request, replaced: Sequence[Reference], reason: Rejection, folder: Path) -> EncodedFile:
-    """Write a note that asks to hide the results that this run replaces.
+def encode_rejection(
+    request: Request, replaced: Sequence[Reference], reason: Rejection, folder: Path, *, because: str = ""
+) -> EncodedFile:
+    """Write a note that asks to hide results: those that this run replaces, or `because` of something else.
 
     Raises:
         ObjectError: as for `encode`.
         ProofError: as for `encode`.
     """
     sources = read_sources(request.stack)
-    made = Made(rejection_note(request, sources, replaced, reason), series="rejection")
+    made = Made(rejection_note(request, sources, replaced, reason, because), series="rejection")
     return _keep("KO", made, folder, Proof(request, sources, tuple(replaced)))
 
 

@@ -56,10 +56,12 @@ def encode_key_images(request: Request, sources: Sources) -> Dataset | None:
     return _document(request, objects, content)
 
 
-def encode_rejection(request: Request, sources: Sources, replaced: Sequence[Reference], reason: Rejection) -> Dataset:
-    """Ask that the results that a re-run replaces be hidden (IHE RAD TF-1, Imaging Object Change Management)."""
+def encode_rejection(
+    request: Request, sources: Sources, replaced: Sequence[Reference], reason: Rejection, because: str = ""
+) -> Dataset:
+    """Ask that results be hidden (IHE RAD TF-1, IOCM); where no other reason is given, a re-run replaces them."""
     objects = [evidence(one, sources) for one in replaced]
-    text = f"Replaced by a later run of {request.findings.pipeline} {request.findings.version}"
+    text = because or f"Replaced by a later run of {request.findings.pipeline} {request.findings.version}"
     content = _content(request, REJECTED[reason], objects, text)
     return _document(request, objects, content, " ".join(["rejection", *sorted(one.SOPInstanceUID for one in objects)]))
 

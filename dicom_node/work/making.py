@@ -39,6 +39,23 @@ class Making:
             made += self._rejections(run, stack, request, peers, folder)
         return made
 
+    def withdrawal(self, run: Run, stack: Stack, results: Sequence[Result]) -> EncodedFile:
+        """Encode a note that rejects results for the patient's safety (DCM 113037), where their images were.
+
+        The images of the stack are read as they were when it ran: under their patient and study of then.
+        """
+        folder = self._config.storage_folder / "runs" / run.id
+        settings = self._config.pipelines[run.pipeline].settings if run.pipeline in self._config.pipelines else {}
+        request = Request(
+            findings=Findings(run.pipeline, run.version, run.weights, settings, ()),
+            stack=Content.from_json(stack.content),
+            outputs=("KO",),
+            at=datetime.fromtimestamp(_made_at(run, folder), ZoneInfo(self._config.node.timezone)),
+            title=run.record.get("title") or run.pipeline,
+        )
+        old = [reference(one, self._config.storage_folder) for one in results]
+        return encode_rejection(request, old, "safety", folder, because=stack.reason)
+
     def refusals(self, run: Run, stack: Stack, folder: Path) -> list[Made]:
         """Encode why a run was refused."""
         settings = self._config.pipelines[run.pipeline].settings

@@ -32,12 +32,13 @@ from dicom_node.work.outgoing import due as outgoing
 from dicom_node.work.outgoing import fail_without_peer, settle_ended
 from dicom_node.work.peers import give_up, peer_state, settle_stacks_of
 from dicom_node.work.priors import unprovided, wants_prior
+from dicom_node.work.recalling import attempt_again, recalls
 from dicom_node.work.reencoding import outdated
 from dicom_node.work.telling import tell_decision
 from dicom_node.work.wanted import WORK_QUEUE, Wanted, subject_of
 
 _JOB_OF = {StackState.NEW: "judge", StackState.ROUTED: "process"}
-_WITH_PEERS = ("deliver", "prove", "answer", "count")
+_WITH_PEERS = ("recall", "deliver", "prove", "answer", "count")
 _SPLIT_PRIORITY, _JUDGE_PRIORITY, _PROCESS_PRIORITY = 1, 2, 10  # deciding never waits behind a long inference
 _BEHIND_LIVE = 20  # added to a backlog's; above every other
 _TOO_OFTEN = "its job's process died {} times under it"
@@ -73,6 +74,7 @@ class Reconciler:
                 *unprovided(session, self._config),
                 *outdated(session),
                 *questions(session, now),
+                *recalls(session, self._config, now),
             ]
             idle = [job for job in wanted if job.subject not in live]
             hopeless = [job for job in idle if self._is_hopeless(job)]
@@ -94,6 +96,8 @@ class Reconciler:
             session.get_one(Series, job.args[:2]).attempt += 1
         elif job.kind == "deliver":
             self._next_delivery_attempt(session, job)
+        elif job.kind == "recall":
+            attempt_again(session, *job.args)
         elif job.kind == "prove":
             peer_state(session, job.args[0]).proofs += 1
         elif job.kind == "encode":

@@ -102,36 +102,11 @@ class Running:
                 return  # since it was read: what was made of its images is not to be sent
             for files, peers in made:
                 for file in files:
-                    self._keep_one(session, run, file, peers)
+                    keep_result(session, self._config, run, file, peers)
             if findings is not None:
                 run.version, run.weights, run.state = findings.version, dict(findings.weights), RunState.DONE
                 run.record = {**run.record, **removed_parts(findings)}
                 note(session, run.stack_id, f"{run.pipeline}: done")
-
-    def _keep_one(self, session: Session, run: Run, file: EncodedFile, peers: Iterable[str]) -> None:
-        now, uid = time.time(), file.sop_instance_uid
-        if session.get(Result, uid) is None:
-            session.add(
-                Result(
-                    uid=uid,
-                    run_id=run.id,
-                    kind=file.kind,
-                    sop_class_uid=file.sop_class_uid,
-                    path=str(file.path.relative_to(self._config.storage_folder)),
-                    sha256=file.sha256,
-                    shows=content_digest(file.path),
-                    at=now,
-                )
-            )
-            session.flush()
-        for peer in peers:
-            if session.get(Delivery, (uid, peer)) is None:
-                waiting = DeliveryState.WAITING
-                session.add(Delivery(result_uid=uid, peer=peer, state=waiting, first_at=now, next_at=now))
-        if file.completed:
-            run.record = {**run.record, "completed attributes": list(file.completed)}
-        if file.left_out:
-            run.record = {**run.record, "sequences that cannot be read": list(file.left_out)}
 
     def _note(self, key: str, record: Mapping[str, Any]) -> None:
         with self._catalog.write() as session:
@@ -157,3 +132,30 @@ class Running:
     def _findings(self, key: str) -> Path:
         self._folder(key)
         return findings_path(self._config, key)
+
+
+def keep_result(session: Session, config: Config, run: Run, file: EncodedFile, peers: Iterable[str]) -> None:
+    """Write the rows of an encoded object, and of its way to each peer, once."""
+    now, uid = time.time(), file.sop_instance_uid
+    if session.get(Result, uid) is None:
+        session.add(
+            Result(
+                uid=uid,
+                run_id=run.id,
+                kind=file.kind,
+                sop_class_uid=file.sop_class_uid,
+                path=str(file.path.relative_to(config.storage_folder)),
+                sha256=file.sha256,
+                shows=content_digest(file.path),
+                at=now,
+            )
+        )
+        session.flush()
+    for peer in peers:
+        if session.get(Delivery, (uid, peer)) is None:
+            waiting = DeliveryState.WAITING
+            session.add(Delivery(result_uid=uid, peer=peer, state=waiting, first_at=now, next_at=now))
+    if file.completed:
+        run.record = {**run.record, "completed attributes": list(file.completed)}
+    if file.left_out:
+        run.record = {**run.record, "sequences that cannot be read": list(file.left_out)}

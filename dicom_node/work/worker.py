@@ -28,6 +28,7 @@ from dicom_node.work.judging import Judging
 from dicom_node.work.priors import Priors
 from dicom_node.work.processing import Processing
 from dicom_node.work.proving import Proving
+from dicom_node.work.recalling import Recalling
 from dicom_node.work.reconciler import Reconciler
 from dicom_node.work.reencoding import Reencoding
 from dicom_node.work.retention import Retention
@@ -57,6 +58,7 @@ class Worker:
         self._counting = Counting(config, catalog)
         self._reencoding = Reencoding(config, catalog, running)
         self._answering = Answering(config, catalog)
+        self._recalling = Recalling(config, catalog)
         self._bodies: Mapping[str, Body] = {
             "split": self._splitting,
             "judge": Judging(config, catalog, models, running),
@@ -64,6 +66,7 @@ class Worker:
             "deliver": self._delivering,
             "prove": self._proving,
             "answer": self._answering,
+            "recall": self._recalling,
             "encode": self._reencoding,
             "count": self._counting,
             "prior": self._priors,
@@ -137,6 +140,7 @@ class Worker:
             "deliver": self._delivering.failed,
             "prove": self._proving.failed,
             "answer": self._answering.failed,
+            "recall": self._recalling.failed,
             "encode": self._reencoding.failed,
             "count": self._counting.failed,
             "prior": self._priors.failed,

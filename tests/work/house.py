@@ -40,6 +40,7 @@ from dicom_node.work.judging import Judging
 from dicom_node.work.priors import Priors
 from dicom_node.work.processing import Processing
 from dicom_node.work.proving import Proving
+from dicom_node.work.recalling import Recalling
 from dicom_node.work.reconciler import Reconciler
 from dicom_node.work.reencoding import Reencoding
 from dicom_node.work.running import Running
@@ -139,6 +140,7 @@ class House:
                 "deliver": Delivering(self.config, self.catalog),
                 "prove": Proving(self.config, self.catalog),
                 "answer": Answering(self.config, self.catalog),
+                "recall": Recalling(self.config, self.catalog),
                 "encode": Reencoding(self.config, self.catalog, running),
             }
         )

@@ -11,7 +11,8 @@ from dicom_node.receive.registrar import Registrar
 from tests.receive.node import eventually, received
 from tests.work.house import House
 
-SCANNER, PACS, STRANGER = ("SCANNER", "10.0.0.1"), ("PACS", "10.0.0.2"), ("STRANGER", "10.0.0.9")
+SCANNER, PACS = ("SCANNER", "10.0.0.1"), ("PACS", "10.0.0.2")
+NAMED, STRANGER = ("NAMED", "10.0.0.3"), ("STRANGER", "10.0.0.9")
 
 
 def arrive(house: House, *objects: FileDataset, sender: tuple[str, str] = PACS) -> None:

@@ -18,7 +18,7 @@ from dicom_node.verify import verify
 from dicom_node.work.answering import Answering
 from tests.support.dicom import ct_slice, radiograph
 from tests.work.house import House
-from tests.work.sending import PACS, SCANNER, STRANGER, arrive, register
+from tests.work.sending import NAMED, PACS, SCANNER, STRANGER, arrive, register
 
 CONFIG = """
 [storage]
@@ -45,7 +45,6 @@ run = ["lung"]
 send_to = ["pacs"]
 when = {{ Modality = ["CR", "CT"] }}
 """
-NAMED = "NAMED", "10.0.0.3"
 FORGED = "PACS", "10.0.0.9"  # the corrector's AE title from another address
 STUDY, SERIES = "1.2.1", "1.2.1.1"
 HEADER = {"AccessionNumber": "A2"}
