@@ -209,6 +209,7 @@ class Encoding(_Section):
     """How a peer wants its results encoded; peers that want the same get the same objects."""
 
     seg_type: SegType = "BINARY"
+    radiograph_seg: Literal["plain", "oriented"] = "plain"  # the latter invents an orientation that some viewers demand
     seg_compression: Compression = "none"  # lossless all; a BINARY SEG is sent plain or as JPEG 2000
     empty_frames: bool = False  # whether a SEG keeps frames without any marked pixel
     sr_class: Literal["comprehensive 3d", "comprehensive"] = "comprehensive 3d"  # the latter for an old peer

@@ -189,6 +189,10 @@ def _prove_space(dataset: Dataset, sources: Sources) -> None:
     wanted = None if sources.planes is None else sources.first.FrameOfReferenceUID
     if written != wanted:
         raise ProofError(f"{dataset.SOPInstanceUID}: its frame of reference is {written}, the source's {wanted}")
+    if sources.planes is None and sources.spacing_mm is not None:
+        spacing = dataset.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence[0].PixelSpacing
+        if not np.allclose(spacing, sources.spacing_mm, rtol=1e-6):
+            raise ProofError(f"{dataset.SOPInstanceUID}: its pixel spacing is not the source's")
 
 
 def _frames(reader: ImageFileReader, sources: Sources) -> Iterator[tuple[int, int, NDArray[np.uint8], Plane | None]]:

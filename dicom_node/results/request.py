@@ -93,7 +93,7 @@ class Request:
         return [f"{name}={getattr(self.encoding, name)}" for name in sorted(changed & _ENTERS[kind])]
 
 
-_SEG = frozenset({"seg_type", "seg_compression", "empty_frames"})
+_SEG = frozenset({"seg_type", "radiograph_seg", "seg_compression", "empty_frames"})
 _ENTERS: dict[OutputKind, frozenset[str]] = {
     "SEG": _SEG,
     "SR": _SEG | {"sr_class"},
@@ -102,7 +102,7 @@ _ENTERS: dict[OutputKind, frozenset[str]] = {
     "PR": frozenset(),
 }
 
-_ENCODERS: dict[OutputKind, int] = {"SC": 2, "PR": 2, "SR": 2}
+_ENCODERS: dict[OutputKind, int] = {"SC": 2, "PR": 2, "SR": 3}
 """Raised whenever a kind's bytes become others for the same findings; 1 where nothing stands."""
 
 

@@ -64,6 +64,7 @@ def encode_segmentation(request: Request, segmentation: Segmentation, index: int
     planes = Planes(segmentation, segments, encoding.seg_type)
     dataset = Dataset()
     _identify(dataset, request, index)
+    dataset.SOPInstanceUID = request.uid("result", "SEG", index, _changes(request, sources))
     _cite(dataset, sources)
     _describe_type(dataset, request, segmentation)
     describe_pixels(dataset, planes, frames)
@@ -97,12 +98,20 @@ def _on_grid(segmentation: Segmentation, sources: Sources) -> None:
 def _identify(dataset: Dataset, request: Request, index: int) -> None:
     is_map = request.encoding.seg_type == "LABELMAP"
     dataset.SOPClassUID = LABEL_MAP_STORAGE if is_map else SegmentationStorage
-    dataset.SOPInstanceUID = request.uid("result", "SEG", index)
     dataset.Modality, dataset.InstanceNumber = "SEG", index + 1
     dataset.ImageType = ["DERIVED", "PRIMARY"]
     dataset.ContentLabel = provenance.content_label(request)
     dataset.ContentDescription = provenance.content_description(request)
     dataset.ContentCreatorName = f"{provenance.MANUFACTURER}^"
+
+
+def _changes(request: Request, sources: Sources) -> str:
+    """Say in what a SEG differs from those of the first encoder, so that others keep their UIDs."""
+    is_changed = {
+        "background last": request.encoding.seg_type == "LABELMAP",
+        "spaced": sources.planes is None and sources.spacing_mm is not None,
+    }
+    return ", ".join(name for name, holds in is_changed.items() if holds)
 
 
 def _cite(dataset: Dataset, sources: Sources) -> None:
@@ -129,7 +138,8 @@ def _describe_type(dataset: Dataset, request: Request, segmentation: Segmentatio
 
 def _descriptions(request: Request, segments: Sequence[Segment]) -> list[Dataset]:
     described: list[Dataset] = [_described(request, one, number) for number, one in enumerate(segments, 1)]
-    return [_background(request), *described] if request.encoding.seg_type == "LABELMAP" else described
+    # viewers take a segment's colour by its place in this sequence, so that number 0 stands last
+    return [*described, _background(request)] if request.encoding.seg_type == "LABELMAP" else described
 
 
 def _described(request: Request, segment: Segment, number: int) -> SegmentDescription:
@@ -170,6 +180,7 @@ def _lay_out(dataset: Dataset, uid: str, request: Request, sources: Sources) -> 
     dataset.DimensionIndexSequence = [_index(uid, *one) for one in dimensions(request.encoding.seg_type, sources)]
     dataset.SharedFunctionalGroupsSequence = [shared]
     if sources.planes is None:
+        _lay_flat(shared, request, sources)
         return
     dataset.FrameOfReferenceUID = sources.first.FrameOfReferenceUID
     dataset.PositionReferenceIndicator = sources.first.get("PositionReferenceIndicator", "")
@@ -190,3 +201,21 @@ def _index(uid: str, keyword: str, group: str) -> Dataset:
     item.DimensionIndexPointer, item.FunctionalGroupPointer = tag_for_keyword(keyword), tag_for_keyword(group)
     item.DimensionDescriptionLabel = dictionary_description(keyword)
     return item
+
+
+def _lay_flat(shared: Dataset, request: Request, sources: Sources) -> None:
+    """Give the frames of a radiograph its own pixel spacing; "oriented" also invents a place for viewers that need one.
+
+    An item without any functional group is lost in DICOM JSON, and with it all of the object in some viewers.
+    """
+    spacing = sources.spacing_mm
+    if spacing is None:
+        return
+    measures = Dataset()
+    measures.PixelSpacing = [decimal(value) for value in spacing]
+    measures.SliceThickness = decimal(spacing[0])  # a projection has none, but readers demand a number: a pixel's edge
+    shared.PixelMeasuresSequence = [measures]
+    if request.encoding.radiograph_seg == "oriented":
+        orientation = Dataset()
+        orientation.ImageOrientationPatient = [1, 0, 0, 0, 1, 0]
+        shared.PlaneOrientationSequence = [orientation]

@@ -75,6 +75,17 @@ class Sources:
         known = tuple(plane for plane in planes if plane is not None)
         return known if len(known) == len(planes) and self.first.get("FrameOfReferenceUID") else None
 
+    @property
+    def spacing_mm(self) -> tuple[float, float] | None:
+        """Between rows and columns, as the first header states it: in the patient, else at the detector; None: neither.
+
+        A radiograph whose two spacings agree is one that nobody has calibrated (PS3.3 10.7.1.3).
+        """
+        if self.planes is not None:
+            return self.planes[0].spacing_mm
+        value = self.first.get("PixelSpacing") or self.first.get("ImagerPixelSpacing")
+        return None if not value or len(value) != 2 else (float(value[0]), float(value[1]))
+
     @cached_property
     def positions(self) -> NDArray[np.float64]:
         """The first pixel's place in every frame, (frames, 3) LPS mm; no rows where there is no frame of reference."""

@@ -167,7 +167,7 @@ def test_a_radiograph_has_no_plane_and_keeps_its_orientation(orientation: list[s
     stack = builders.radiograph(tmp_path, PatientOrientation=orientation, PixelSpacing=[0.2, 0.2])
     made = only(encode(request(stack, builders.lungs()), tmp_path / "out"), "SEG")
     groups = (made.SharedFunctionalGroupsSequence[0], made.PerFrameFunctionalGroupsSequence[0])
-    assert not any("Plane" in element.keyword or "Measures" in element.keyword for one in groups for element in one)
+    assert not any("Plane" in element.keyword for one in groups for element in one)
     assert "FrameOfReferenceUID" not in made
     assert (list(made.PatientOrientation or []) or None) == orientation
     assert np.array_equal(made.pixel_array, builders.lungs().labels[0])
@@ -190,3 +190,30 @@ def test_lossy_compression_of_the_source_is_said(tmp_path: Path) -> None:
     stack = builders.radiograph(tmp_path, **lossy)
     made = only(encode(request(stack, builders.lungs()), tmp_path / "out"), "SEG")
     assert (made.LossyImageCompression, made.LossyImageCompressionRatio) == ("01", 10)
+
+
+@pytest.mark.parametrize("keyword", ["PixelSpacing", "ImagerPixelSpacing"])
+def test_a_radiograph_s_seg_has_its_pixel_spacing(tmp_path: Path, keyword: str) -> None:
+    given: dict[str, Any] = {keyword: [0.14, 0.15]}
+    stack = builders.radiograph(tmp_path, **given)
+    made = only(encode(request(stack, builders.lungs()), tmp_path / "out"), "SEG")
+    (shared,) = made.SharedFunctionalGroupsSequence
+    assert list(shared.PixelMeasuresSequence[0].PixelSpacing) == [0.14, 0.15]
+    assert ("PlaneOrientationSequence" in shared, "FrameOfReferenceUID" in made) == (False, False)
+
+
+def test_a_peer_whose_viewer_needs_it_gets_an_invented_orientation(tmp_path: Path) -> None:
+    stack = builders.radiograph(tmp_path, PixelSpacing=[0.14, 0.15])
+    plain, oriented = (
+        only(encode(request(stack, builders.lungs(), encoding=one), tmp_path / "out"), "SEG")
+        for one in (Encoding(), Encoding(radiograph_seg="oriented"))
+    )
+    (orientation,) = oriented.SharedFunctionalGroupsSequence[0].PlaneOrientationSequence
+    assert list(orientation.ImageOrientationPatient) == [1, 0, 0, 0, 1, 0]
+    assert plain.SOPInstanceUID != oriented.SOPInstanceUID
+
+
+def test_the_background_of_a_label_map_stands_last(tmp_path: Path) -> None:
+    stack = builders.ct_series(tmp_path)
+    made = seg(stack, builders.organs((6, 20, 24)), tmp_path, Encoding(seg_type="LABELMAP"))
+    assert [item.SegmentNumber for item in made.SegmentSequence] == [1, 2, 3, 0]
