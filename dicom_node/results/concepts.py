@@ -22,6 +22,7 @@ COMMENT = Code("121106", "DCM", "Comment")
 PROBABILITY = Code("122157", "DCM", "Probability")
 NO_UNITS = Code("1", "UCUM", "no units")
 PIXELS = Code("{pixels}", "UCUM", "Pixels")
+ERASED = Code("erased_region", "99DICOMNODE", "Region erased in the altered image")
 LATERALITY = Code("272741003", "SCT", "Laterality")
 ANATOMICAL_STRUCTURE = Code("91723000", "SCT", "Anatomical Structure")  # CID 7150
 LEFT, RIGHT = "7771000", "24028007"  # CID 244, SCT

@@ -93,6 +93,27 @@ def classification_group(request: Request, found: Classification, sources: Sourc
 
 
 def box_group(request: Request, box: Box, number: int, sources: Sources) -> Group:
+    """Report a box that was detected, with its probability."""
+    return PlanarROIMeasurementsAndQualitativeEvaluations(
+        tracking_identifier=_tracking(request, f"{box.name} {number}"),
+        referenced_region=_region(box, sources),
+        finding_type=concept(box.code),
+        algorithm_id=report_algorithm(request),
+        measurements=[_probability(box.probability)],
+    )
+
+
+def erased_group(request: Request, box: Box, number: int, sources: Sources) -> Group:
+    """Report a region that the altered image lacks: what was done, and no finding with a probability."""
+    return PlanarROIMeasurementsAndQualitativeEvaluations(
+        tracking_identifier=_tracking(request, f"erased {number}"),
+        referenced_region=_region(box, sources),
+        finding_type=concept(concepts.ERASED),
+        algorithm_id=report_algorithm(request),
+    )
+
+
+def _region(box: Box, sources: Sources) -> ImageRegion:
     """Outline a box by its edges, zero being the first pixel's outer corner (PS3.3 C.18.6.1.1).
 
     Raises:
@@ -103,13 +124,7 @@ def box_group(request: Request, box: Box, number: int, sources: Sources) -> Grou
     frame = sources.stack.frames[0]
     numbers = None if frame.number is None else [frame.number]
     image = SourceImageForRegion(frame.sop_class_uid, frame.sop_instance_uid, numbers)
-    return PlanarROIMeasurementsAndQualitativeEvaluations(
-        tracking_identifier=_tracking(request, f"{box.name} {number}"),
-        referenced_region=ImageRegion(GraphicTypeValues.POLYLINE, outline(box), image),
-        finding_type=concept(box.code),
-        algorithm_id=report_algorithm(request),
-        measurements=[_probability(box.probability)],
-    )
+    return ImageRegion(GraphicTypeValues.POLYLINE, outline(box), image)
 
 
 def segment_groups(request: Request, segment: Segment, references: References, sources: Sources) -> Iterator[Group]:
@@ -153,9 +168,19 @@ def found_segments(request: Request) -> tuple[Segment, ...]:
 
 
 def found_boxes(request: Request) -> tuple[Box, ...]:
-    """Return every box once: those detected, and those erased, so that an erased mark is never lost."""
-    holders = (*request.findings.of(Detection), *request.findings.of(ErasedImage))
+    """Return every box that was found, once; where only an altered image tells of them, those erased in it."""
+    holders = request.findings.of(Detection) or request.findings.of(ErasedImage)
     return tuple(dict.fromkeys(box for holder in holders for box in holder.boxes))
+
+
+def detected_boxes(request: Request) -> tuple[Box, ...]:
+    """Return the boxes that are findings of their own, with a probability."""
+    return tuple(dict.fromkeys(box for found in request.findings.of(Detection) for box in found.boxes))
+
+
+def erased_boxes(request: Request) -> tuple[Box, ...]:
+    """Return the regions that an altered image lacks."""
+    return tuple(dict.fromkeys(box for found in request.findings.of(ErasedImage) for box in found.boxes))
 
 
 def outline(box: Box) -> np.ndarray:

@@ -18,7 +18,7 @@ from dicom_node.findings import Classification, Code, ErasedImage, Measurement, 
 from dicom_node.results import sc
 from dicom_node.results.captures import Captured
 from dicom_node.results.digits import round_for_reading
-from dicom_node.results.groups import found_boxes, outline
+from dicom_node.results.groups import erased_boxes, found_boxes, outline
 from dicom_node.results.patient import copied, differing
 from dicom_node.results.prove_drawn import prove_overlay, prove_selection, prove_state
 from dicom_node.results.prove_seg import prove_segmentation
@@ -107,7 +107,7 @@ def prove_report(dataset: Dataset, request: Request) -> None:
         stated = round_for_reading(found.value, found.unit)
         if (_key(found.concept), stated, _key(found.unit)) not in numbers:
             raise ProofError(f"{uid}: the report lacks the {found.concept.meaning} of {found.of or 'the image'}")
-    for box in found_boxes(request):
+    for box in (*found_boxes(request), *erased_boxes(request)):
         if not any(np.allclose(one, outline(box).ravel(), atol=1e-3) for one in outlines):
             raise ProofError(f"{uid}: the report lacks the box {box.name}")
 

@@ -102,7 +102,7 @@ _ENTERS: dict[OutputKind, frozenset[str]] = {
     "PR": frozenset(),
 }
 
-_ENCODERS: dict[OutputKind, int] = {"SC": 2, "PR": 2, "SR": 3}
+_ENCODERS: dict[OutputKind, int] = {"SC": 2, "PR": 3, "SR": 4}
 """Raised whenever a kind's bytes become others for the same findings; 1 where nothing stands."""
 
 

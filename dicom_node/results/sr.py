@@ -39,8 +39,9 @@ def encode_report(request: Request, sources: Sources, references: References) ->
     body += [groups.classification_group(request, one, sources) for one in found.of(Classification)]
     for segment in groups.found_segments(request):
         body += groups.segment_groups(request, segment, references, sources)
-    boxes = enumerate(groups.found_boxes(request), 1)
-    body += [groups.box_group(request, box, number, sources) for number, box in boxes]
+    boxes, erased = groups.detected_boxes(request), groups.erased_boxes(request)
+    body += [groups.box_group(request, box, number, sources) for number, box in enumerate(boxes, 1)]
+    body += [groups.erased_group(request, box, number, sources) for number, box in enumerate(erased, 1)]
     cited = tuple(dict.fromkeys(one.instance for one in references.values()))
     return _document(request, sources, body, cited)
 

@@ -116,10 +116,14 @@ def test_a_box_is_outlined_along_its_edges(tmp_path: Path) -> None:
     assert list(region.GraphicData) == [3, 4, 9.5, 4, 9.5, 8, 3, 8, 3, 4]
 
 
-def test_an_erased_mark_is_reported_once(tmp_path: Path) -> None:
+def test_an_erased_region_is_a_concept_of_its_own_without_a_probability(tmp_path: Path) -> None:
     stack = builders.radiograph(tmp_path)
-    assert len(groups(report(stack, tmp_path, builders.erased(stack)))) == 2
-    assert len(groups(report(stack, tmp_path / "both", builders.marks(), builders.erased(stack)))) == 2
+    _, mark, erased = groups(report(stack, tmp_path, builders.marks(), builders.erased(stack)))
+    assert (answers(mark)["Finding"], answers(erased)["Finding"]) == (
+        builders.MARK.code.meaning,
+        "Region erased in the altered image",
+    )
+    assert [sum(item.ValueType == "NUM" for item in one.ContentSequence) for one in (mark, erased)] == [1, 0]
 
 
 def test_a_box_on_one_of_many_slices_is_refused(ct: Stack, tmp_path: Path) -> None:
