@@ -52,7 +52,7 @@ class Stack:
 
     @property
     def repetition(self) -> str:
-        """Say that a volume's frames repeat positions and no header tells the repeats apart; "" where that is not so."""
+        """Say that a volume repeats positions and no header tells the repeats apart; "" where that is not so."""
         positions, most = self.number("slices"), self.number("repeats")
         if positions is None or most is None or self.text("kind") not in {"", "volume"}:
             return ""
