@@ -55,9 +55,9 @@ def _stop(session: Session, run_ids: Sequence[str], cause: Correction, now: floa
     for delivery in session.scalars(query).all():
         if delivery.state == DeliveryState.WAITING:
             delivery.state, delivery.reason = DeliveryState.STOPPED, f"not sent: {cause.why}"
-        elif delivery.state == DeliveryState.FAILED and not cause.recalls:
+        elif delivery.state in (DeliveryState.FAILED, DeliveryState.SENDING) and not cause.recalls:
             delivery.state, delivery.reason = DeliveryState.STOPPED, f"{delivery.reason}; then {cause.why}"
-        elif cause.recalls or delivery.state == DeliveryState.SENDING:
+        elif cause.recalls:
             delivery.asked = int(delivery.state in (DeliveryState.STORED, DeliveryState.COMMITTED))
             delivery.state, delivery.reason = DeliveryState.RECALLED, cause.why
             delivery.next_at, delivery.first_at, delivery.transaction_uid = now, now, ""

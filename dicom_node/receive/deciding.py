@@ -9,6 +9,7 @@ from dicom_node.catalog import Catalog
 from dicom_node.receive import rows
 from dicom_node.receive.contest import Contest
 from dicom_node.receive.placing import Note, Placed, Placing, notes_of
+from dicom_node.receive.rejecting import joined, read_note
 from dicom_node.receive.shelf import Shelf
 
 _SUFFIX = ".keep"
@@ -52,8 +53,13 @@ class Deciding:
         kept = rows.find_version(self._catalog, sha256)
         if kept is None:
             return
-        versions = rows.known(self._catalog, [kept.uid]).versions(kept.uid)
+        known = rows.known(self._catalog, [kept.uid])
+        versions = known.versions(kept.uid)
         settled = self._contest.keep(kept, versions)
         self._placing.write_down(versions, settled, None)
+        said_by_note = read_note(kept, self._shelf.whole(kept.path))
+        if said_by_note is not None:
+            rejected, _ = self._placing.reject(kept, said_by_note, known, is_decided=True)
+            settled = joined([settled, rejected])
         said = Note(kept.uid, f"version {kept.id} is current: a person has kept it")
         rows.write(self._catalog, "", [(Placed(kept.study_uid, settled, (*notes_of(settled), said)), "")])

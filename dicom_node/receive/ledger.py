@@ -72,12 +72,13 @@ class Ledger:
         )
 
     def write(self, sop_instance_uid: str, versions: Sequence[Version], rejection: Rejection | None) -> None:
-        """Write down durably what all versions of a SOP Instance count for.
+        """Write down durably what versions of a SOP Instance count for; what was written of others stays.
 
         Raises:
             OSError: it is not kept.
         """
-        verdicts = {one.path: Verdict(one.state, one.reason, one.correction) for one in versions}
+        verdicts = dict(self.read(sop_instance_uid).verdicts)
+        verdicts |= {one.path: Verdict(one.state, one.reason, one.correction) for one in versions}
         self._folder.mkdir(exist_ok=True)
         path = self._folder / f"{sop_instance_uid}{_SUFFIX}"
         part = path.with_suffix(".part")

@@ -13,6 +13,7 @@ from dicom_node.errors import ObjectError
 from dicom_node.receive.comparing import Difference, compare
 from dicom_node.receive.contest import Contest, Settled, settle_as_written
 from dicom_node.receive.ledger import Ledger, Rejection
+from dicom_node.receive.rejecting import KEY_OBJECTS, Rejecting, RejectionNote, held_note, joined, read_note
 from dicom_node.receive.shelf import Found, Shelf, find, move
 from dicom_node.receive.versions import Version, of_file
 
@@ -41,6 +42,9 @@ class Known(Protocol):
 
     def versions(self, sop_instance_uid: str) -> Sequence[Version]:
         """Return every version of a SOP Instance."""
+
+    def fetch(self, sop_instance_uids: Sequence[str]) -> None:
+        """Look up the versions of further SOP Instances."""
 
     def expect(self, settled: Settled) -> None:
         """Remember what is about to be written."""
@@ -72,6 +76,7 @@ class Placing:
         self._shelf = shelf
         self._ledger = ledger
         self._contest = contest
+        self._rejecting = Rejecting(ledger, contest)
 
     def place(self, found: Found, known: Known) -> Placed:
         """Move one file to where it belongs, and settle what it counts for.
@@ -92,9 +97,34 @@ class Placing:
             settled = Settled((version,))
         else:
             settled = self._settled(found, version, versions)
+        if version.sop_class_uid == KEY_OBJECTS:
+            settled = self._with_rejections(found.path, version, settled, known)
         self._put(found, version, settled)
         known.expect(settled)
         return Placed(found.header.identity.study_uid, settled, tuple(notes_of(settled)))
+
+    def _with_rejections(self, path: Path, version: Version, settled: Settled, known: Known) -> Settled:
+        """Add what a rejection note means for what it names; one of a caller who may not correct that is held."""
+        mine = next((one for one in settled.versions if one.path == version.path and one.is_current), None)
+        said = read_note(version, path) if mine is not None else None
+        if mine is None or said is None:
+            return settled
+        rejected, is_allowed = self.reject(mine, said, known, is_decided=False)
+        if is_allowed:
+            return joined([settled, rejected])
+        held = held_note(mine, self._contest.name(mine))
+        self._ledger.write(held.uid, [held], None)
+        others = [one for one in settled.versions if one is not mine]
+        return joined([Settled((*others, held), settled.displaced), rejected])
+
+    def reject(self, note: Version, said: RejectionNote, known: Known, *, is_decided: bool) -> tuple[Settled, bool]:
+        """Return what a rejection note changes, and whether its sender may have all of it.
+
+        Raises:
+            OSError: it cannot be written down.
+        """
+        known.fetch(said.sop_instance_uids)
+        return self._rejecting.settle(note, said, known.versions, is_decided=is_decided)
 
     def _settled(self, found: Found, version: Version, versions: Sequence[Version]) -> Settled:
         """Settle a version of a SOP Instance of which something is known already."""

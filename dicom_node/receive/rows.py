@@ -16,16 +16,28 @@ from dicom_node.receive.contest import Settled
 from dicom_node.receive.placing import Note, Placed
 from dicom_node.receive.versions import Version, of_row
 
+_AT_ONCE = 500  # values in one statement; databases take no number of them
 _INSTANCE = cast(Table, Instance.__table__)  # for inserting without the cost of mapped objects
 
 
 class KnownRows:
     """The versions of a batch's SOP Instances by their rows, and by the rows that the batch will make."""
 
-    def __init__(self, versions: Iterable[Version]) -> None:
+    def __init__(self, catalog: Catalog, uids: Sequence[str]) -> None:
+        self._catalog = catalog
+        self._fetched: set[str] = set()
         self._versions: defaultdict[str, dict[str, Version]] = defaultdict(dict)  # by UID and path
-        for version in versions:
-            self._versions[version.uid][version.path] = version
+        self.fetch(uids)
+
+    def fetch(self, sop_instance_uids: Sequence[str]) -> None:
+        """Look up the versions of further SOP Instances."""
+        uids = [uid for uid in dict.fromkeys(sop_instance_uids) if uid not in self._fetched]
+        self._fetched.update(uids)
+        with self._catalog.read() as session:
+            for first in range(0, len(uids), _AT_ONCE):
+                query = select(Instance).where(Instance.uid.in_(uids[first : first + _AT_ONCE]))
+                for version in map(of_row, session.scalars(query).all()):
+                    self._versions[version.uid][version.path] = version
 
     def versions(self, sop_instance_uid: str) -> Sequence[Version]:
         """Return every version of a SOP Instance, the oldest first."""
@@ -40,8 +52,7 @@ class KnownRows:
 
 def known(catalog: Catalog, uids: Sequence[str]) -> KnownRows:
     """Look a batch of SOP Instance UIDs up."""
-    with catalog.read() as session:
-        return KnownRows(map(of_row, session.scalars(select(Instance).where(Instance.uid.in_(uids))).all()))
+    return KnownRows(catalog, uids)
 
 
 def find_version(catalog: Catalog, version_id: str) -> Version | None:
@@ -76,7 +87,9 @@ def _write_settled(session: Session, settled: Sequence[Settled], now: float) -> 
     if not versions:
         return
     query = select(Instance.path, Instance.sha256, Instance.state, Instance.study_uid, Instance.series_uid)
-    rows = session.execute(query.where(Instance.uid.in_({one.uid for one in versions.values()}))).all()
+    uids = list(dict.fromkeys(one.uid for one in versions.values()))
+    parts = [uids[first : first + _AT_ONCE] for first in range(0, len(uids), _AT_ONCE)]
+    rows = [row for part in parts for row in session.execute(query.where(Instance.uid.in_(part))).all()]
     has_row = {row.path: row for row in rows}
     _touch_studies(session, versions.values(), now)
     _add_series(session, versions.values(), now)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -98,10 +98,15 @@ def facts(house: House) -> list[tuple[object, ...]]:
 
 def rebuilt(house: House, folder: Path, pacs: SmallPacs) -> House:
     """Return the house after its catalog was lost and made again from the disk."""
+    return rebuilt_from(house, lambda: House(folder, CONFIG.format(port=pacs.port)))
+
+
+def rebuilt_from(house: House, make: Callable[[], House]) -> House:
+    """Return a house made anew on the folder of another whose catalog was lost."""
     house.catalog.close()
     for path in house.config.storage_folder.glob("catalog.sqlite*"):
         path.unlink()
-    again = House(folder, CONFIG.format(port=pacs.port))
+    again = make()
     register(again)
     return again
 
