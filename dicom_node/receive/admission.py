@@ -32,7 +32,9 @@ class Admission:
     """Gives places in a table that all receivers share.
 
     Where a limit is reached, the slowest of those that it counts gives way, once it has stood still for a while: the
-    fewest bytes a second over its whole life. A named caller never gives way.
+    fewest bytes a second over its whole life. One of an address that holds more places than the newcomer's gives way
+    as soon as it stands still, so that a few addresses cannot keep others out by calling again and again. A named
+    caller never gives way.
     """
 
     def __init__(self, node: Node, callers: Callers, table: AssociationTable) -> None:
@@ -53,7 +55,7 @@ class Admission:
         with self._table.locked():
             entries = self._table.entries()
             for limit in self._limits(newcomer, entries):
-                _make_room(limit, entries, now)
+                _make_room(limit, newcomer, entries)
             return self._put(newcomer, entries)
 
     def leave(self, index: int) -> None:
@@ -103,17 +105,24 @@ def _same_address(newcomer: Entry) -> Callable[[Entry], bool]:
     return lambda entry: entry.named == STRANGER and entry.address == newcomer.address
 
 
-def _make_room(limit: _Limit, entries: list[Entry], now: float) -> None:
+def _make_room(limit: _Limit, newcomer: Entry, entries: list[Entry]) -> None:
     """Cut the slowest where a limit is reached; changes `entries`."""
     counted = [index for index, entry in enumerate(entries) if entry.state == OPEN and limit.counts(entry)]
     if len(counted) < limit.most:
         return
-    slow = [index for index in counted if _may_be_cut(entries[index], now)]
+    now, held = newcomer.began_s, Counter(entry.address for entry in entries if entry.state == OPEN)
+    fair = held[newcomer.address] + 1
+    slow = [
+        index
+        for index in counted
+        if _may_be_cut(entries[index], now - (0 if held[entries[index].address] > fair else _SPARED_S))
+    ]
     if not slow:
         raise NoRoomError(f"{len(counted)} associations {limit.text} are open")
     slowest = min(slow, key=lambda index: entries[index].received / (now - entries[index].began_s))
     entries[slowest] = entries[slowest]._replace(state=CUT)
 
 
-def _may_be_cut(entry: Entry, now: float) -> bool:
-    return entry.named == STRANGER and 0 < entry.slow_since_s < now - _SPARED_S
+def _may_be_cut(entry: Entry, before_s: float) -> bool:
+    """Say whether a stranger has stood still since before a time."""
+    return entry.named == STRANGER and 0 < entry.slow_since_s < before_s

@@ -76,6 +76,19 @@ def test_who_has_only_just_come_to_a_halt_does_not_give_way() -> None:
         node.enter("MR", "10.1.1.9")
 
 
+def test_an_address_with_more_places_than_the_newcomers_gives_way_as_soon_as_it_stands_still() -> None:
+    node = Node({}, max_associations=4)
+    single = node.enter("CT", "10.1.1.1")
+    many = [node.enter(f"X{number}", "10.1.1.2") for number in range(3)]
+    for place in (single, *many):
+        node.get_on(place, stood_still_s=1)
+    with pytest.raises(NoRoomError):
+        node.enter("X3", "10.1.1.2")
+    node.enter("MR", "10.1.1.3")
+    assert [node.table.is_cut(place) for place in (single, *many)].count(True) == 1
+    assert not node.table.is_cut(single)
+
+
 def test_a_named_caller_finds_its_places_kept_and_never_gives_way() -> None:
     node = Node(ROUTER, max_associations=4, max_associations_per_address=1)
     strangers = [node.enter(f"CT{number}", f"10.1.1.{number}") for number in range(2)]
