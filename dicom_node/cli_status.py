@@ -2,66 +2,174 @@
 
 from __future__ import annotations
 
-import json
+import dataclasses
+import re
 import sys
+import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from dicom_node import conflicts as conflicting
 from dicom_node import explain as explaining
 from dicom_node import status as status_of
-from dicom_node.catalog import Catalog
-from dicom_node.cli_shared import HERE, AsJson, ConfigPath, out, print_json, say
+from dicom_node.catalog import Catalog, StackState
+from dicom_node.catalog import Stack as StackRow
+from dicom_node.cli_shared import HERE, AsJson, ConfigPath, out, print_json, require_known, say
 from dicom_node.config import Config, load_config
 from dicom_node.errors import ObjectError
 from dicom_node.images import Stack
 from dicom_node.infer.process import ModelProcess
 from dicom_node.modes import set_umask
-from dicom_node.printable import printable
+from dicom_node.printable import one_line, printable
 from dicom_node.routing import Decision, render, require_facts
+from dicom_node.search import Search, find_stacks
+
+_EVENTS = 12  # the latest that are shown of a stack
 
 
-def status(config: ConfigPath = HERE) -> None:
-    """Show where every stack is, what waits for a peer, and what waits for a person."""
-    out.print(status_of.render_status(status_of.read_status(open_catalog(load_config(config)))))
+Patient = Annotated[str, typer.Option(help="PatientID.")]
+Accession = Annotated[str, typer.Option(help="Accession number.")]
+Study = Annotated[str, typer.Option(help="Study Instance UID, or its last characters.")]
+State = Annotated[str, typer.Option(help=f"One of: {', '.join(StackState)}.")]
+Since = Annotated[str, typer.Option(help="Changed since: 30m, 2h, 3d, or 2026-11-30 or 2026-11-30T08:00 (UTC).")]
 
 
-def explain(
-    path: Annotated[
-        Path, typer.Argument(help="A DICOM file or a folder of them, or the id of a stack in the catalog.")
-    ],
+def status(
+    patient: Patient = "",
+    accession: Accession = "",
+    study: Study = "",
+    state: State = "",
+    since: Since = "",
     config: ConfigPath = HERE,
     *,
     as_json: AsJson = False,
 ) -> None:
-    """Say what would run on these files and why; only the gates are run, nothing is stored or sent."""
-    settings = load_config(config)
-    unread: list[str] = []
-    for found in explaining.explain(settings, path) if path.exists() else _stored(settings, str(path)):
-        if isinstance(found, ObjectError):
-            unread.append(f"dicom-node: {found}")
-            continue
-        stack, decision = found
+    """Show where every stack is, what waits for a peer, and what waits for a person; or the stacks asked for."""
+    settings, search = load_config(config), _search(patient, accession, study, state, since)
+    catalog = open_catalog(settings)
+    if search.is_empty:
+        found = status_of.read_status(catalog)
         if as_json:
-            out.print_json(json.dumps({"series": stack.series_uid, **decision.to_json()}))
+            print_json("status", status_of.status_values(found))
         else:
-            out.print(render(decision, stack))
+            out.print(status_of.render_status(found))
+        return
+    stacks = find_stacks(settings, catalog, search)
+    if as_json:
+        print_json("status", {"stacks": [status_of.stack_values(stack) for stack in stacks]})
+    else:
+        out.print(status_of.render_stacks(stacks))
+
+
+def _search(patient: str, accession: str, study: str, state: str, since: str) -> Search:
+    if state:
+        require_known(state, list(StackState), "state", "of a stack")
+    return Search(patient, accession, study, StackState(state) if state else None, _since(since) if since else 0.0)
+
+
+def _since(text: str) -> float:
+    """Return a time, or how long ago, as seconds since the epoch."""
+    if found := re.fullmatch(r"(\d{1,6})([smhd])", text):
+        return time.time() - int(found[1]) * {"s": 1, "m": 60, "h": 3600, "d": 86400}[found[2]]
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise typer.BadParameter(f"--since takes 30m, 2h, 3d or a date such as 2026-11-30; {text!r} came") from error
+    return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()
+
+
+def explain(
+    path: Annotated[
+        str, typer.Argument(help="A DICOM file or a folder of them, or the id of a stack in the catalog, or its start.")
+    ] = "",
+    patient: Patient = "",
+    accession: Accession = "",
+    study: Study = "",
+    state: State = "",
+    since: Since = "",
+    config: ConfigPath = HERE,
+    *,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Every gate, route and condition, and every event.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Say what would run on files and why (only gates are run, nothing is stored or sent), or what became of stacks."""
+    settings, search = load_config(config), _search(patient, accession, study, state, since)
+    if bool(path) != search.is_empty:
+        raise typer.BadParameter("name either a file, folder or stack, or what to search for")
+    if path and Path(path).exists():
+        found, unread = _on_files(settings, Path(path))
+    else:
+        catalog, unread = open_catalog(settings), []
+        ids = [path] if path else [stack.id for stack in find_stacks(settings, catalog, search)]
+        found = [_stored(catalog, stack_id) for stack_id in ids]
+    if as_json:
+        print_json("explain", {"stacks": [_values(explained) for explained in found], "unread": unread})
+    else:
+        for explained in found:
+            _show(explained, everything=everything)
     if unread:
-        sys.exit(printable("\n".join(unread)))
+        sys.exit(printable("\n".join(f"dicom-node: {problem}" for problem in unread)))
 
 
-def _stored(settings: Config, stack_id: str) -> list[tuple[Stack, Decision]]:
-    row, events = status_of.history(open_catalog(settings), stack_id)
-    for at, text in events:
-        out.print(f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M:%S}Z  {text}", highlight=False)
-    for line in conflicting.versions_of(open_catalog(settings), row.study_uid, row.series_uid):
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Explained:
+    """One stack with its decision; `row` and what follows of one in the catalog."""
+
+    stack: Stack
+    decision: Decision | None
+    row: StackRow | None = None
+    events: Sequence[tuple[float, str]] = ()
+    versions: Sequence[str] = ()
+
+
+def _on_files(settings: Config, path: Path) -> tuple[list[_Explained], list[str]]:
+    found, unread = [], []
+    for one in explaining.explain(settings, path):
+        if isinstance(one, ObjectError):
+            unread.append(str(one))
+        else:
+            found.append(_Explained(*one))
+    return found, unread
+
+
+def _stored(catalog: Catalog, stack_id: str) -> _Explained:
+    row, events = status_of.history(catalog, stack_id)
+    versions = list(conflicting.versions_of(catalog, row.study_uid, row.series_uid))
+    decision = Decision.from_json(row.decision) if row.decision else None
+    return _Explained(Stack.from_json(row.content), decision, row, events, versions)
+
+
+def _show(explained: _Explained, *, everything: bool) -> None:
+    row = explained.row
+    if row is not None:
+        say(one_line(f"stack {row.id[:8]}, {status_of.as_time(row.at)}: {row.state}: {row.reason}".rstrip(": ")))
+    if explained.decision is not None:
+        out.print(render(explained.decision, explained.stack, everything=everything))
+    for line in explained.versions:
         say(line)
-    if row.decision is None:
-        return []
-    return [(Stack.from_json(row.content), Decision.from_json(row.decision))]
+    for at, text in explained.events if everything else explained.events[-_EVENTS:]:
+        say(one_line(f"{status_of.as_time(at)}  {text}"))
+
+
+def _values(explained: _Explained) -> dict[str, Any]:
+    """Return what is known of a stack as plain values; those of the catalog are absent for files."""
+    decision = explained.decision.to_json() if explained.decision else None
+    stack = explained.stack
+    if explained.row is None:
+        return {"study": stack.study_uid, "series": stack.series_uid, "decision": decision}
+    events = [{"at": status_of.as_time(at), "text": text} for at, text in explained.events]
+    return {
+        **status_of.stack_values(explained.row),
+        "decision": decision,
+        "versions": list(explained.versions),
+        "events": events,
+    }
 
 
 def retry(

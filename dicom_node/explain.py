@@ -12,24 +12,27 @@ from pathlib import Path
 from pydicom import dcmread
 
 from dicom_node.config import Config
-from dicom_node.errors import ModelError, ObjectError
+from dicom_node.errors import ConfigError, ModelError, ObjectError
 from dicom_node.findings import load_findings
 from dicom_node.images import Stack
 from dicom_node.imaging import dicom_files, split
 from dicom_node.imaging.headers import naming
 from dicom_node.infer.process import ModelProcess
-from dicom_node.routing import Decision, GateAnswer, Given, decide, gates_for, set_aside
+from dicom_node.routing import Decision, GateAnswer, Given, decide, gates_for, impossible_conditions, set_aside
 from dicom_node.work.judging import gate_answer
 
 
 def explain(config: Config, path: Path) -> Iterator[tuple[Stack, Decision] | ObjectError]:
     """Yield every stack among the files at path with its decision, and an error for each object that cannot be read.
 
-    Gates run, pipelines do not. Raises ObjectError where there is no DICOM file at all.
+    Gates run, pipelines do not. Raises ObjectError where there is no DICOM file at all, ConfigError where a condition
+    asks for what its gate never answers.
     """
     models = ModelProcess(config)
     given = Given(datetime.now(UTC).date())
     try:
+        if config.gates and (never := list(impossible_conditions(config, models.answers()))):
+            raise ConfigError("\n".join(never))
         for found in _found_at(path):
             yield found if isinstance(found, ObjectError) else (found, _decide(config, models, found, given))
     finally:

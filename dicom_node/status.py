@@ -31,6 +31,7 @@ from dicom_node.catalog import (
 )
 from dicom_node.conflicts import count_versions, say_versions
 from dicom_node.errors import DicomNodeError
+from dicom_node.printable import one_line
 
 _SHOWN = 50
 _SETTLED = (
@@ -113,7 +114,7 @@ def _render_away(away: Mapping[str, PeerState]) -> Iterator[str]:
 def _render_queue(queue: Sequence[tuple[Delivery, Result]]) -> Table:
     table = Table("peer", "result", "SOP Instance", "state", "attempts", "next", "why", title="send queue")
     for delivery, result in queue:
-        again = f"{datetime.fromtimestamp(delivery.next_at, UTC):%m-%d %H:%M:%S}Z"
+        again = _time(delivery.next_at)
         row = (delivery.peer, result.kind, f"…{result.uid[-12:]}", delivery.state, str(delivery.attempt), again)
         words = f" (its words: {delivery.comment})" if delivery.comment else ""
         table.add_row(*row, escape(f"{delivery.reason}{words}"))
@@ -121,12 +122,66 @@ def _render_queue(queue: Sequence[tuple[Delivery, Result]]) -> Table:
 
 
 def render_stacks(stacks: Sequence[Stack]) -> Table:
-    """Return one row for each stack: what it is, where it is, and why."""
-    table = Table("stack", "series", "what", "state", "why")
+    """Return one row for each stack: when it last changed, what it is, where it is, and why."""
+    table = Table("changed", "stack", "series", "what", "state", "why")
     for stack in stacks:
-        what, why = escape(_what(stack.content)), escape(stack.reason)
-        table.add_row(stack.id[:8], f"…{stack.series_uid[-12:]}", what, str(stack.state), why)
+        what, why = escape(one_line(_what(stack.content))), escape(one_line(stack.reason))
+        table.add_row(_time(stack.at), stack.id[:8], f"…{stack.series_uid[-12:]}", what, str(stack.state), why)
     return table
+
+
+def stack_values(stack: Stack) -> dict[str, Any]:
+    """Return a stack's row as plain values, for JSON."""
+    return {
+        "stack": stack.id,
+        "study": stack.study_uid,
+        "series": stack.series_uid,
+        "what": _what(stack.content),
+        "state": str(stack.state),
+        "reason": stack.reason,
+        "changed": as_time(stack.at),
+    }
+
+
+def status_values(status: Status) -> dict[str, Any]:
+    """Return the catalog's state as plain values, for JSON."""
+    return {
+        "instances": status.instances,
+        "pending_series": status.pending_series,
+        "versions": dict(status.versions),
+        "counts": dict(status.stacks),
+        "deliveries": [
+            {"peer": peer, "state": state, "results": count} for (peer, state), count in status.deliveries.items()
+        ],
+        "away": [
+            {"peer": name, "attempts": peer.failures, "next": as_time(peer.next_at), "reason": peer.reason}
+            for name, peer in status.away.items()
+        ],
+        "queue": [_queue_values(delivery, result) for delivery, result in status.queue],
+        "stacks": [stack_values(stack) for stack in status.latest],
+    }
+
+
+def _queue_values(delivery: Delivery, result: Result) -> dict[str, Any]:
+    return {
+        "peer": delivery.peer,
+        "kind": result.kind,
+        "result": result.uid,
+        "state": str(delivery.state),
+        "attempts": delivery.attempt,
+        "next": as_time(delivery.next_at),
+        "reason": delivery.reason,
+        "comment": delivery.comment,
+    }
+
+
+def as_time(at: float) -> str:
+    """Return seconds since the epoch as ISO 8601 in UTC."""
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _time(at: float) -> str:
+    return f"{datetime.fromtimestamp(at, UTC):%m-%d %H:%M:%S}Z"
 
 
 def history(catalog: Catalog, stack_id: str) -> tuple[Stack, list[tuple[float, str]]]:

@@ -191,8 +191,8 @@ def test_explain_shows_each_condition_with_the_value_seen(tmp_path: Path) -> Non
     assert PATIENT_ID not in shown.stdout
     assert str(PATIENT_NAME) not in shown.stdout
     told = here(config, "explain", str(folder), "--json").stdout
-    assert '"verdict": "run"' in told
-    assert '"verdict": "nothing to run"' in told
+    verdicts = {stack["decision"]["verdict"] for stack in json.loads(told)["stacks"]}
+    assert verdicts == {"run", "nothing to run"}
 
 
 def test_explain_goes_on_after_an_object_that_cannot_be_read(tmp_path: Path) -> None:
@@ -227,6 +227,64 @@ def test_status_before_the_first_start_is_empty(tmp_path: Path) -> None:
     done = here(configured(tmp_path, 104), "status")
     assert done.returncode == 0, done.stderr
     assert "0 instances" in done.stdout
+
+
+@pytest.fixture
+def received(tmp_path: Path, pacs: SmallPacs) -> Path:
+    """Return the configuration of a node that has delivered a radiograph, and had nothing to run on a CT."""
+    house = House(tmp_path, CONFIG.format(port=pacs.port, extra=""))
+    house.models.contrast = "non-enhanced"
+    image = radiograph("1.2.1", "1.2.1.1")
+    image.PatientID, image.AccessionNumber = "SYN-1", "ACC-1"
+    house.put(image, *series(3))
+    house.settle()
+    return tmp_path / "config.toml"
+
+
+@pytest.mark.parametrize(
+    ("words", "count"),
+    [
+        ("--patient SYN-1", 1),
+        (f"--patient {PATIENT_ID}", 1),
+        ("--patient SYN", 0),
+        ("--accession ACC-1", 1),
+        ("--patient SYN-1 --accession ACC-2", 0),
+        ("--study 1.2.1", 1),
+        ("--state delivered", 1),
+        ("--since 1h", 2),
+        ("--since 2999-01-01", 0),
+    ],
+)
+def test_status_finds_stacks_and_says_when_they_changed(received: Path, words: str, count: int) -> None:
+    told = json.loads(here(received, "status", *words.split(), "--json").stdout)
+    assert (told["command"], len(told["stacks"])) == ("status", count)
+    assert all(stack["changed"].endswith("Z") for stack in told["stacks"])
+
+
+def test_explain_finds_stacks_and_shows_the_verdict_first(received: Path) -> None:
+    told = here(received, "explain", "--patient", "SYN-1").stdout
+    assert told.index("delivered: lung to pacs") < told.index("Route lungs: matches")
+    assert "livers" not in told
+    assert "livers" in here(received, "explain", "--patient", "SYN-1", "--all").stdout
+    (stack,) = json.loads(here(received, "explain", "--patient", "SYN-1", "--json").stdout)["stacks"]
+    assert (stack["state"], stack["decision"]["verdict"]) == ("delivered", "run")
+    assert stack["events"][0]["at"].endswith("Z")
+
+
+@pytest.mark.parametrize(
+    "words", ["status", "status --state held", "retry", "verify", "weights list", "explain --since 1h", "check"]
+)
+def test_each_command_prints_one_json_document(received: Path, words: str) -> None:
+    told = json.loads(here(received, *words.split(), "--json").stdout)
+    assert told["command"] == " ".join(word for word in words.partition("--")[0].split())
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [("status --since yesterday", 2), ("explain", 2), ("explain x --patient y", 2), ("status --state delivred", 1)],
+)
+def test_a_search_that_makes_no_sense_is_refused(received: Path, words: str, code: int) -> None:
+    assert here(received, *words.split()).returncode == code
 
 
 def test_status_history_and_retry_of_what_was_received(tmp_path: Path, pacs: SmallPacs) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable
 
 from rich.console import Group, RenderableType
@@ -9,23 +10,51 @@ from rich.table import Table
 from rich.text import Text
 
 from dicom_node.images import Stack
+from dicom_node.printable import one_line
+from dicom_node.routing.conditions import Checked
 from dicom_node.routing.decision import Decision, RouteChecked
 from dicom_node.routing.gates import GateSettled
+from dicom_node.routing.routes import nearest_route, nearness
 
 _COLOURS = {"run": "green", "nothing to run": "dim", "held": "yellow", "refused": "red"}
 _MATCHES = {"yes": "matches", "no": "does not match", "open": "waits"}
 
 
-def render(decision: Decision, stack: Stack) -> RenderableType:
-    """Return every gate, every route and condition with the value seen, and the verdict."""
-    parts: list[RenderableType] = [_heading(stack)]
-    if decision.gates:
-        parts.append(_gates(decision.gates))
-    parts.extend(_route(route) for route in decision.routes)
+def render(decision: Decision, stack: Stack, *, everything: bool = False) -> RenderableType:
+    """Return the verdict, then what decided it: with `everything`, every gate, route and condition with the value seen.
+
+    What decided it are the routes that run or wait, else those passed over, else the nearest one; of each the
+    alternative that did, and the gates that it asks about.
+    """
+    parts: list[RenderableType] = [_heading(stack), Text(one_line(decision.reason), style=_COLOURS[decision.verdict])]
+    routes = decision.routes if everything else _deciding(decision)
+    asked = {check.fact for route in routes for checks in route.alternatives for check in checks}
+    gates = [gate for gate in decision.gates if everything or gate.gate in asked]
+    if gates:
+        parts.append(_gates(gates))
+    parts.extend(_route(route) for route in routes)
     if decision.runs:
         parts.append(_runs(decision))
-    parts.append(Text(decision.reason, style=_COLOURS[decision.verdict]))
     return Group(*parts)
+
+
+def _deciding(decision: Decision) -> list[RouteChecked]:
+    matching = [route for route in decision.routes if route.asks] or [
+        route for route in decision.routes if route.match != "no"
+    ]
+    if matching:
+        return [dataclasses.replace(route, alternatives=(_nearest(route),)) for route in matching]
+    nearest = nearest_route(decision)
+    return [
+        dataclasses.replace(route, alternatives=(_nearest(route),))
+        for route in decision.routes
+        if nearest and route.route == nearest[0]
+    ]
+
+
+def _nearest(route: RouteChecked) -> tuple[Checked, ...]:
+    """Return the alternative of which the greatest share of conditions is met."""
+    return max(route.alternatives, key=nearness, default=())
 
 
 def _heading(stack: Stack) -> Text:

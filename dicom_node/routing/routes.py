@@ -161,13 +161,14 @@ def nearest_route(decision: Decision) -> tuple[str, tuple[Checked, ...]] | None:
     tried = [(route.route, checks) for route in decision.routes for checks in route.alternatives if checks]
     if not tried:
         return None
-    route, checks = max(tried, key=lambda one: _nearness(one[1]))
+    route, checks = max(tried, key=lambda one: nearness(one[1]))
     return route, tuple(check for check in checks if not check.holds)
 
 
-def _nearness(checks: Sequence[Checked]) -> tuple[float, int]:
+def nearness(checks: Sequence[Checked]) -> tuple[float, int]:
+    """Return which share of conditions is met, and how many; the greater is nearer."""
     met = sum(check.holds for check in checks)
-    return met / len(checks), met
+    return met / max(len(checks), 1), met
 
 
 def _why(decision: Decision) -> str:

@@ -7,10 +7,10 @@ from dicom_node.routing import Decision, GateAnswer, render
 from tests.routing.cases import ENHANCED, config, decided, stack
 
 
-def _shown(decision: Decision, one: Stack) -> str:
+def _shown(decision: Decision, one: Stack, *, everything: bool = True) -> str:
     console = Console(width=200, no_color=True)
     with console.capture() as capture:
-        console.print(render(decision, one))
+        console.print(render(decision, one, everything=everything))
     return " ".join(capture.get().split())
 
 
@@ -46,3 +46,20 @@ def test_a_route_passed_over_says_why() -> None:
     assert "matches, series 3 was chosen" in _shown(
         decided(settings, passed_over={"route0": "series 3 was chosen"}), stack()
     )
+
+
+def test_the_verdict_comes_first_and_then_only_what_decided_it() -> None:
+    settings = config({"when": [{"Modality": "MR"}, {"Modality": "CT"}]}, {"when": {"Modality": "US"}})
+    shown = _shown(decided(settings), stack(), everything=False)
+    assert shown.index("runs liver (route route0)") < shown.index("Route route0: matches")
+    assert "route1" not in shown
+    assert "is MR" not in shown
+
+
+def test_of_routes_that_do_not_match_only_the_nearest_is_shown() -> None:
+    near = {"Modality": "CT", "kind": "volume", "SliceThickness": {"max": 5}}
+    settings = config({"when": {"Modality": "US"}}, {"when": near})
+    shown = _shown(decided(settings), stack(), everything=False)
+    assert "the nearest, route1, wants SliceThickness is at most 5" in shown
+    assert "Route route1: does not match" in shown
+    assert "Route route0" not in shown
