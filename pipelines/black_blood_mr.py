@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar, Final, Literal
 
-from dicom_node.pipeline import Code, Model, Pipeline, Segment, Settings, Stack, Volume, Weights
+from dicom_node.pipeline import Code, Model, Organ, Pipeline, Segment, Settings, Stack, Volume, Weights
+from pipelines.organs import black_blood
 from pipelines.published.runner import Network
 from pipelines.published.volumes import LEAST, BlackBloodStage
 from pipelines.published_recipes import published
@@ -24,12 +25,17 @@ class BlackBloodSettings(Settings):
     segment_meaning: str = ""  # required; also the segment's name
     segment_category: Literal["abnormality", "structure"] = "abnormality"
 
+    @property
+    def segment(self) -> Code:
+        """The type of the segment."""
+        return Code(self.segment_code, self.segment_scheme, self.segment_meaning)
+
 
 class BlackBloodMR(Pipeline):
     """Segments what the site's configuration names, and measures its volume."""
 
     name: ClassVar[str] = "black_blood_mr"
-    version: ClassVar[str] = "1.0.0"
+    version: ClassVar[str] = "1.1.0"
     title: ClassVar[str] = "Segmentation of black-blood MR"
     takes = Volume
     settings_type = BlackBloodSettings
@@ -41,6 +47,10 @@ class BlackBloodMR(Pipeline):
         for keyword in ("slices", "Rows", "Columns"):
             reason = reason or refuse_few(stack, keyword, 2 * LEAST)  # every axis is halved
         return reason
+
+    def organs(self) -> tuple[Organ, ...]:
+        """Return the bounds of whatever lies in a patient: what is segmented, the site says."""
+        return (black_blood(self.settings.segment),)
 
     def load(self, weights: Mapping[str, Weights], device: str) -> Model:
         """Build the segmenter from one entry of any recipe in RECIPES."""
@@ -56,8 +66,8 @@ class BlackBloodMR(Pipeline):
 
 def black_blood_stage(network: Network, settings: BlackBloodSettings) -> BlackBloodStage:
     """Recipe BBBSeg: one pass over the whole volume at half its resolution."""
-    code = Code(settings.segment_code, settings.segment_scheme, settings.segment_meaning)
-    segment = Segment(1, settings.segment_meaning, CATEGORIES[settings.segment_category], code, (220, 60, 60))
+    category = CATEGORIES[settings.segment_category]
+    segment = Segment(1, settings.segment_meaning, category, settings.segment, (220, 60, 60))
     return BlackBloodStage(network, lambda labels, image: told(labels, image, (segment,)))
 
 

@@ -15,6 +15,7 @@ from dicom_node.pipeline import (
     HeaderPattern,
     Measurement,
     Model,
+    Organ,
     Pipeline,
     Remark,
     Segment,
@@ -23,11 +24,13 @@ from dicom_node.pipeline import (
     Volume,
     Weights,
     WeightsError,
+    with_removed,
 )
 from pipelines.compact import Compact
 from pipelines.contrast_claim import Patterns, read_claim
 from pipelines.headers import LEFT, RIGHT, SCHEME, described, refuse_ct, texts
 from pipelines.networks.unet import CompactUNet
+from pipelines.organs import kidney
 from pipelines.published.kidney import (
     LEFT_KIDNEY,
     LEFT_TUMOUR,
@@ -77,7 +80,7 @@ class KidneyTumorCT(Pipeline):
     """Segments both kidneys and their tumours, and measures volumes and mean attenuation."""
 
     name: ClassVar[str] = "kidney_tumor_ct"
-    version: ClassVar[str] = "1.0.0"
+    version: ClassVar[str] = "1.1.0"
     title: ClassVar[str] = "Kidneys and kidney tumours of CT"
     takes = Volume
     takes_windowed: ClassVar[bool] = True
@@ -95,6 +98,10 @@ class KidneyTumorCT(Pipeline):
             or self._refuse_phase(stack)
             or refuse_plain(stack)
         )
+
+    def organs(self) -> tuple[Organ, ...]:
+        """Return the bounds of kidneys in a trunk, their tumours counted in."""
+        return (kidney(KIDNEY, TUMOUR),)
 
     def load(self, weights: Mapping[str, Weights], device: str) -> Model:
         """Build from the roles of ROLES, all of them, or from one entry of any recipe in RECIPES."""
@@ -151,10 +158,10 @@ def without_crumbs(labels: NDArray[np.uint8], image: Volume, min_tumour_ml: floa
     """Give a side's tumour back to its kidney where it is smaller than `min_tumour_ml` in all."""
     millilitres = float(np.prod(image.spacing_mm)) / 1000
     kept = labels.copy()
-    for tumour, kidney in ((RIGHT_TUMOUR, RIGHT_KIDNEY), (LEFT_TUMOUR, LEFT_KIDNEY)):
+    for tumour, organ in ((RIGHT_TUMOUR, RIGHT_KIDNEY), (LEFT_TUMOUR, LEFT_KIDNEY)):
         mask = labels == tumour
         if 0 < mask.sum() * millilitres < min_tumour_ml:
-            kept[mask] = kidney
+            kept[mask] = organ
     return kept
 
 
@@ -170,7 +177,8 @@ def slices_told(labels: Labels, image: Volume, settings: KidneySettings) -> Foun
         return told(labels, image, UNSIDED)
     oriented = image.oriented("SPL")
     organs = largest_parts(turned(oriented, labels), 2, LEAST_PART)
-    return kidneys_told(oriented.restore(by_side(organs, oriented.array > BODY_HU)), image, settings)
+    found = kidneys_told(oriented.restore(by_side(organs, oriented.array > BODY_HU)), image, settings)
+    return with_removed(found, labels > 0, image)
 
 
 def by_side(organs: Labels, body: NDArray[np.bool_]) -> Labels:

@@ -19,6 +19,7 @@ from dicom_node.pipeline import (
     HeaderPattern,
     Measurement,
     Model,
+    Organ,
     Pipeline,
     Radiograph,
     Remark,
@@ -28,9 +29,11 @@ from dicom_node.pipeline import (
     Stack,
     Weights,
     age_years,
+    with_removed,
 )
 from pipelines.headers import LEFT, RIGHT, SCHEME, described, refuse_radiograph, row_direction, texts
 from pipelines.networks.unet import CompactUNet
+from pipelines.organs import lung
 from pipelines.pictures import letterbox, standardised
 from pipelines.published.lungs import LungStage
 from pipelines.published.runner import Network
@@ -72,7 +75,7 @@ class LungCXR(Pipeline):
     """Segments both lungs, the part behind the heart included, and measures their areas."""
 
     name: ClassVar[str] = "lung_cxr"
-    version: ClassVar[str] = "1.1.0"
+    version: ClassVar[str] = "1.2.0"
     title: ClassVar[str] = "Lungs of a chest radiograph"
     takes = Radiograph
     settings_type = LungSettings
@@ -82,6 +85,10 @@ class LungCXR(Pipeline):
         """Refuse lateral, oblique, lordotic and decubitus views, small images, and odd shapes."""
         reason = refuse_radiograph(stack, self.settings.min_pixels, self.settings.captures) or self._refuse_view(stack)
         return reason or _refuse_shape(stack)
+
+    def organs(self) -> tuple[Organ, ...]:
+        """Return the bounds of lungs in a chest."""
+        return (lung(LUNG),)
 
     def load(self, weights: Mapping[str, Weights], device: str) -> Model:
         """Build the segmenter from one entry of any recipe in RECIPES."""
@@ -136,8 +143,13 @@ class TwoLungs:
     def finish(self, output: NDArray[np.float32], image: Radiograph) -> Found:
         """Bring the probabilities to the source grid, cut there, and name the lungs."""
         box = letterbox(image, self.size)
-        likely = np.stack([box.take(one) for one in output])
-        return told(lungs_of(likely, self.settings), image, likely)
+        return lungs_found(np.stack([box.take(one) for one in output]), image, self.settings)
+
+
+def lungs_found(likely: NDArray[np.float32], image: Radiograph, settings: LungSettings) -> Found:
+    """Cut probabilities (2, rows, columns) of image-left and image-right lung, name and measure one part of each."""
+    found = told(lungs_of(likely, settings), image, likely)
+    return with_removed(found, likely.max(axis=0, keepdims=True) >= settings.threshold, image)
 
 
 def _resized(maps: Tensor, size: int) -> Tensor:
@@ -146,7 +158,11 @@ def _resized(maps: Tensor, size: int) -> Tensor:
 
 def lung_stage(network: Network, settings: LungSettings) -> LungStage:
     """Recipe LungSeg: one mask of both lungs, told apart by where they lie."""
-    return LungStage(network, lambda mask, image: told(parted(mask, settings.min_share), image))
+
+    def tell(mask: NDArray[np.bool_], image: Radiograph) -> Found:
+        return with_removed(told(parted(mask, settings.min_share), image), mask[None], image)
+
+    return LungStage(network, tell)
 
 
 def told(

@@ -18,6 +18,7 @@ from dicom_node.pipeline import (
     HeaderPattern,
     Measurement,
     Model,
+    Organ,
     Photograph,
     Pipeline,
     Remark,
@@ -30,6 +31,7 @@ from dicom_node.pipeline import (
 from pipelines.compact import Compact
 from pipelines.headers import SCHEME, described, texts
 from pipelines.networks.lite_unet import LiteUNet
+from pipelines.organs import polyp
 from pipelines.photographs import Polyps, fields, sampled
 from pipelines.published.polyp import LOGIT, PolypStage
 from pipelines.published.runner import Floats, Network
@@ -64,7 +66,7 @@ class PolypES(Pipeline):
     """Segments polyps in each picture, and says how sure it is of each."""
 
     name: ClassVar[str] = "polyp_es"
-    version: ClassVar[str] = "1.0.0"
+    version: ClassVar[str] = "1.1.0"
     title: ClassVar[str] = "Polyps in colonoscopy"
     takes = Photograph
     settings_type = PolypSettings
@@ -86,6 +88,10 @@ class PolypES(Pipeline):
     def sample(self, stack: Stack) -> Stack:
         """Look at a frame every `every_s` seconds."""
         return sampled(stack, self.settings.every_s, self.settings.max_frames)
+
+    def organs(self) -> tuple[Organ, ...]:
+        """Return the bounds of polyps on mucosa."""
+        return (polyp(POLYP.type),)
 
     def load(self, weights: Mapping[str, Weights], device: str) -> Model:
         """Build the segmenter from one entry of any recipe in RECIPES."""

@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 _RING_SHARE: Final = 0.03  # of the picture's longer side: width of the ring that a mask is compared with
+_BLUR_SHARE: Final = 0.02  # of the picture's longer side: the standard deviation of a blur
+_REST_SHARE: Final = 0.06  # of the picture; a whole lung takes more
 _LIT: Final = 10  # of 255; the border of an endoscope's picture is darker
 Mask = NDArray[np.bool_]
 
@@ -72,6 +74,22 @@ class Flat:
         ring = (cv2.dilate(mask, np.ones((size, size), np.uint8)) > 0) & ~self._mask[0]
         spread = float(picture.std())
         return float((picture[ring].mean() - picture[self._mask[0]].mean()) / spread) if ring.any() and spread else 0.0
+
+    @cached_property
+    def structure(self) -> float:
+        """Share of the picture's standard deviation that is left once it is blurred: noise and grids leave nothing."""
+        picture = self._grey[0].astype(np.float32)
+        spread = float(picture.std())
+        blurred = cv2.GaussianBlur(picture, (0, 0), _BLUR_SHARE * max(picture.shape))
+        return float(blurred.std()) / spread if spread else 0.0
+
+    @cached_property
+    def slenderness(self) -> float | None:
+        """Height by breadth, in pixels; None of a small rest, which may have any form."""
+        if self.image_share < _REST_SHARE:
+            return None
+        rows, columns = self._mask.any(axis=(0, 2)), self._mask.any(axis=(0, 1))
+        return float(np.ptp(np.flatnonzero(rows)) + 1) / float(np.ptp(np.flatnonzero(columns)) + 1)
 
     @property
     def _grey(self) -> NDArray[np.uint8] | NDArray[np.float64]:

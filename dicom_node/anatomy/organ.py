@@ -35,6 +35,8 @@ Measure: TypeAlias = Literal[
     "image_share",
     "field_share",
     "darkness",
+    "structure",
+    "slenderness",
     "colour",
 ]
 """Names of what is measured; `dicom_node.anatomy.solid` and `dicom_node.anatomy.flat` say how."""

@@ -20,6 +20,7 @@ _STEP: Final = 2  # voxels: to the neighbours that a value is compared with
 _RIM: Final = 2  # voxels: at the mask's surface, where the values are mixed with those outside
 _LEAST_SAMPLES: Final = 30
 _RIND_MM: Final = 15.0  # under the surface, where a phantom's wall varies too
+_SKIN_MM: Final = 6.0  # under the surface, where air and body are mixed
 _FAT_HU: Final = (-150.0, -30.0)
 _BONE_HU: Final = 150.0
 Mask = NDArray[np.bool_]
@@ -198,13 +199,13 @@ class Solid:
     @cached_property
     def fat_share(self) -> float:
         """Share of the body that has the Hounsfield units of fat."""
-        inside = self._values[self._body]
+        inside = self._values[self._under > _SKIN_MM]
         return float(((inside > _FAT_HU[0]) & (inside < _FAT_HU[1])).mean()) if inside.size else 0.0
 
     @cached_property
     def bone_share(self) -> float:
         """Share of the body that is as dense as bone."""
-        inside = self._values[self._body]
+        inside = self._values[self._under > _SKIN_MM]
         return float((inside > _BONE_HU).mean()) if inside.size else 0.0
 
 

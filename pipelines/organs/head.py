@@ -1,0 +1,96 @@
+"""The brain, and structures of the head that a site names, in MR."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from dicom_node.pipeline import Bound, Code, Organ
+from pipelines.organs.sentences import (
+    BREADTH,
+    DEPTH,
+    ENCLOSED,
+    FOLDS,
+    HEIGHT,
+    HOLLOW,
+    OUTSIDE,
+    RAGGED,
+    SAME,
+    SIZE,
+    TISSUE,
+    by_age,
+)
+
+HOWELLS: Final = (
+    "W. W. Howells, Cranial Variation in Man, Peabody Museum 1973: skulls 165 to 205 mm long, 120 to 165 wide"
+)
+KISERUD: Final = "Kiserud et al., PLoS Med 2017, e1002220: biparietal diameter at 28 weeks 65 to 79 mm"
+BEAUCHAMP: Final = "Beauchamp et al., PLoS One 2011, e24981: scalp to brain 5 to 20 mm from birth to adulthood"
+HOLLAND: Final = "Holland et al., JAMA Neurol 2014, 1266: brain 341 mL at birth, 558 mL at 90 days"
+KNICKMEYER: Final = (
+    "Knickmeyer et al., J Neurosci 2008, 12176: the brain doubles in the first year, 15 % more in the second"
+)
+COURCHESNE: Final = "Courchesne et al., Radiology 2000, 672: a quarter more from early childhood to adolescence"
+ALLEN: Final = "Allen et al., Am J Phys Anthropol 2002, 341: brain 975 to 1499 mL, here with the fluid around it"
+
+
+def brain(brain_type: Code) -> Organ:
+    """Return the bounds of the brain with the fluid around it, in MR."""
+    return Organ(
+        "brain",
+        (brain_type,),
+        "signal",
+        (
+            Bound("body", "texture", SAME, TISSUE, low=0.01),
+            Bound(
+                "place",
+                "face_share",
+                "takes in the face: {value:.0%} of it lies below and in front, where tongue and floor of the mouth are",
+                "the brain lies above the skull base; only the cerebellum hangs on a stalk, and behind",
+                high=0.02,
+            ),
+            Bound(
+                "place",
+                "below_top_mm",
+                "begins {value:.0f} mm below the top of the head; at most {high:.0f} mm are possible",
+                BEAUCHAMP,
+                high=45,
+            ),
+            Bound(
+                "place",
+                "cover_mm",
+                "lies {value:.0f} mm under the surface of the head; at most {high:.0f} mm are possible",
+                BEAUCHAMP,
+                high=35,
+            ),
+            Bound("place", "body_share", OUTSIDE, ENCLOSED, low=0.9),
+            Bound("shape", "height_mm", HEIGHT, HOWELLS, 40, 185),
+            Bound("shape", "depth_mm", DEPTH, HOWELLS, 50, 220),
+            Bound("shape", "breadth_mm", BREADTH, HOWELLS, 45, 200),
+            Bound("shape", "depth_mm", DEPTH, HOWELLS, 100, 220, from_years=10),
+            Bound("shape", "breadth_mm", BREADTH, HOWELLS, 80, 200, from_years=10),
+            Bound("shape", "convexity", RAGGED, FOLDS, low=0.7),
+            Bound("shape", "holes_share", HOLLOW, "the ventricles are marked with the brain", high=0.1),
+            Bound("shape", "volume_ml", SIZE, f"{KISERUD}; {ALLEN}", 120, 2800),
+            *by_age(
+                {
+                    (0, 0.25): (200, 900, HOLLAND),
+                    (0.25, 2): (400, 1600, KNICKMEYER),
+                    (2, 10): (800, 1850, COURCHESNE),
+                    (10, 200): (900, 1950, ALLEN),
+                }
+            ),
+        ),
+    )
+
+
+def black_blood(segment_type: Code) -> Organ:
+    """Return what can be said of a structure that the site names: it lies in a patient."""
+    return Organ(
+        "structure",
+        (segment_type,),
+        "signal",
+        (
+            Bound("place", "body_share", OUTSIDE, ENCLOSED, low=0.8),
+            Bound("body", "body_texture", SAME, TISSUE, low=0.01),
+        ),
+    )
