@@ -7,6 +7,7 @@ DicomNodeError
 │   └── CatalogAwayError   it is locked or its server is away; it may come back
 ├── WeightsError           a weights entry is missing, altered or of the wrong kind
 ├── ObjectError            one DICOM object or file cannot be used; names the object
+│   ├── EncodingError      its bytes cannot be read, or are more than is read of any object
 │   └── GeometryError      a stack's slices do not form one regular grid
 ├── RefusalError           a pipeline or route declines a stack, in words for a person
 │   └── ImplausibleError   what was found cannot be the organ that it is called
@@ -48,6 +49,10 @@ class ObjectError(DicomNodeError):
         super().__init__(f"{name}: {problem}")
         self.name = name
         self.problem = problem
+
+
+class EncodingError(ObjectError):
+    """An object's bytes cannot be read as a data set, or are more than is read of any object."""
 
 
 class GeometryError(ObjectError):

@@ -17,8 +17,8 @@ ROOT = Path(__file__).resolve().parents[1]
 GROUND = frozenset(
     {
         *("errors", "config", "pipeline", "uids", "weights_store", "weights_import", "images", "findings", "catalog"),
-        *("imaging", "content", "processes", "commitment", "patterns", "retired", "callers", "modes", "anatomy"),
-        *("config_groups", "config_words", "printable", "logs"),
+        *("encoding", "imaging", "content", "processes", "commitment", "patterns", "retired", "callers", "modes"),
+        *("anatomy", "config_groups", "config_words", "printable", "logs"),
     }
 )  # processes: what a room that is a process of its own does at its start
 ROOMS = frozenset({"receive", "routing", "infer", "results", "deliver", "web"})

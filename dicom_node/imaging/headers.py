@@ -17,7 +17,7 @@ import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TypeAlias
 
-from pydicom import Dataset, dcmread
+from pydicom import Dataset
 from pydicom.charset import default_encoding
 from pydicom.datadict import dictionary_has_tag, dictionary_VR, keyword_for_tag
 from pydicom.dataelem import RawDataElement, convert_raw_data_element
@@ -28,6 +28,7 @@ from dicom_node.errors import ObjectError
 from dicom_node.images import Facts, FactValue
 from dicom_node.imaging.age import age_at_study
 from dicom_node.imaging.deflated import refuse_bomb
+from dicom_node.imaging.header_bytes import decode_header
 from dicom_node.patterns import LONGEST
 from dicom_node.printable import one_line
 
@@ -50,7 +51,6 @@ MALFORMED = (
 )
 """What pydicom and its decoders raise for bytes that are not what they should be."""
 
-_DEFER_BYTES = 64 * 1024  # private blobs above this stay on disk
 _SHORT_BYTES = 256  # values up to this are remembered: in the slices of a series most of them repeat
 _MOST_TEXTS = 256  # values of one text element; every one is held against the patterns of every route
 _REMEMBERED = 512  # a few slices of values; those that repeat stay
@@ -104,15 +104,15 @@ def naming(name: str, problem: str) -> Iterator[None]:
 
 
 def read_header(path: str) -> Dataset:
-    """Read a file up to its pixels.
+    """Read a file up to its pixels; what is wide or spoilt in it and says nothing of the image is left out.
 
     Raises:
-        ObjectError: naming the path, when it is not a DICOM object with a SOP Class and SOP Instance UID, or is a
-            deflated one that would fill the memory.
+        ObjectError: naming the path, when it is not a DICOM object with a SOP Class and SOP Instance UID, or its header
+            is more than is read of any object.
     """
     with naming(path, "its header cannot be read"):
         refuse_bomb(path)
-        dataset = dcmread(path, stop_before_pixels=True, defer_size=_DEFER_BYTES)
+        dataset = decode_header(path)
         identified = dataset.get("SOPClassUID") and dataset.get("SOPInstanceUID")
     if not identified:
         raise ObjectError(path, "names no SOP Class or SOP Instance UID")

@@ -8,7 +8,16 @@ from dataclasses import dataclass
 
 from dicom_node.receive import command as dimse
 from dicom_node.receive.command import CommandError, Elements
-from dicom_node.receive.services import Caller, Context, Receiving, Request, Response, Service, unrecognized
+from dicom_node.receive.services import (
+    Caller,
+    Context,
+    Receiving,
+    Request,
+    Response,
+    Service,
+    of_another_class,
+    unrecognized,
+)
 from dicom_node.receive.stream import Stream
 
 A_ASSOCIATE_RQ, A_ASSOCIATE_AC, A_ASSOCIATE_RJ, P_DATA_TF = 0x01, 0x02, 0x03, 0x04
@@ -149,7 +158,8 @@ class Association:
         has_data_set = dimse.number(elements, dimse.DATA_SET_TYPE) != dimse.NO_DATA_SET
         assert self._context is not None  # noqa: S101 - set by the fragment that brought us here
         self._request = Request(elements, self._context, self._agreed.caller, has_data_set)
-        self._receiving = self._services.get(field, unrecognized)(self._request)
+        service = self._services.get(field, unrecognized)
+        self._receiving = (service if _fits(elements, self._context) else of_another_class)(self._request)
         if not has_data_set:
             self._answer(self._receiving)
 
@@ -159,6 +169,12 @@ class Association:
         assert request is not None  # noqa: S101 - whatever receives was begun by a request
         response = receiving.finish()
         self._stream.send(b"".join(_fragments(request, response, self._agreed.peer_maximum)))
+
+
+def _fits(elements: Elements, context: Context) -> bool:
+    """Say whether a request is for the SOP Class that its presentation context was agreed for (PS3.8 7.1.1.13)."""
+    field = dimse.REQUESTED_SOP_CLASS if dimse.REQUESTED_SOP_CLASS in elements else dimse.AFFECTED_SOP_CLASS
+    return dimse.text(elements, field) in ("", context.abstract_syntax)
 
 
 def _out_of_place(kind: int) -> tuple[int, str]:

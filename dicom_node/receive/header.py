@@ -2,54 +2,31 @@
 
 from __future__ import annotations
 
-import zlib
-from collections.abc import Mapping
+import os
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
 
-from pydicom.dataelem import DataElement, RawDataElement
-from pydicom.filereader import read_dataset
-from pydicom.tag import BaseTag, Tag
-from pydicom.uid import (
-    UID,
-    DeflatedExplicitVRLittleEndian,
-    ExplicitVRBigEndian,
-    ImplicitVRLittleEndian,
-    JPIPHTJ2KReferencedDeflate,
-)
-
-from dicom_node.errors import ObjectError
+from dicom_node.encoding import Encoding, UnreadableError, Walk, source_of
+from dicom_node.encoding.meta import read_meta, text_of
+from dicom_node.errors import EncodingError, ObjectError
 from dicom_node.receive.file_head import sending_address
-from dicom_node.receive.peek import UnreadableError, behind_group, peek
 from dicom_node.uids import digest, is_uid
 
-_HEAD = 16 << 10  # bytes of a data set in which its UIDs nearly always lie
-
+_HEAD = 16 << 10  # bytes of a file in which its UIDs nearly always lie
 _WANTED = {
-    "SOPClassUID": Tag(0x0008, 0x0016),
-    "SOPInstanceUID": Tag(0x0008, 0x0018),
-    "StudyInstanceUID": Tag(0x0020, 0x000D),
-    "SeriesInstanceUID": Tag(0x0020, 0x000E),
+    "SOPClassUID": 0x00080016,
+    "SOPInstanceUID": 0x00080018,
+    "StudyInstanceUID": 0x0020000D,
+    "SeriesInstanceUID": 0x0020000E,
 }
-_PATIENT_ID, _ISSUER = Tag(0x0010, 0x0020), Tag(0x0010, 0x0021)
-_NUMBERS = {keyword: int(tag) for keyword, tag in _WANTED.items()}
-_TAGS = frozenset(_NUMBERS.values())
-_LAST = max(_TAGS)
-_TAGS_AND_PATIENT = _TAGS | {int(_PATIENT_ID), int(_ISSUER)}
-_META_AT = 132  # behind the preamble and "DICM" (PS3.10 7.1)
-_META_TAGS = frozenset((0x00020010, 0x00020016, 0x00020017, 0x00020027))
-_NEXT_GROUP = b"\x08\x00\x00\x00UL\x00\x00"  # an element that ends the reading of File Meta Information
-_TRANSFER_SYNTAX, _SOURCE, _SENDING, _SENT_FROM = 0x00020010, 0x00020016, 0x00020017, 0x00020027
-_JPIP_REFERENCED_DEFLATE = "1.2.840.10008.1.2.4.95"
-_DEFLATED = (DeflatedExplicitVRLittleEndian, _JPIP_REFERENCED_DEFLATE, JPIPHTJ2KReferencedDeflate)
-_BEYOND_PEEKING = frozenset((*map(str, _DEFLATED), str(ExplicitVRBigEndian)))
-_IMPLICIT = str(ImplicitVRLittleEndian)
-_INFLATE_AT_MOST = 8 << 20
-"""Bytes; a deflated data set's header ends long before, and a hostile one inflates without end."""
-_CHUNK = 64 << 10  # bytes
+_TAGS = frozenset(_WANTED.values())
+_LAST, _END = max(_TAGS), 0xFFFFFFFF
+_PATIENT_ID, _ISSUER = 0x00100020, 0x00100021
+_INFLATE_AT_MOST = 64 << 20
+"""Bytes of a deflated data set; 20,000 frames that name two images each take 12 MiB ahead of the UIDs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,81 +55,87 @@ def peek_identity(head: bytes | bytearray, transfer_syntax_uid: str, at: int = 0
     """Return the identifying UIDs if they lie in a data set's first bytes, which start at a position; else None.
 
     Raises:
+        ObjectError: a UID is no UID.
+    """
+    found = _peek(head, transfer_syntax_uid, at, _TAGS)
+    return None if found is None else _identity(found)
+
+
+def read_identity(data_set: BinaryIO, size: int, transfer_syntax_uid: str) -> Identity:
+    """Read the identifying UIDs of an encoded data set of so many bytes, from where the stream stands.
+
+    Raises:
+        EncodingError: the data set cannot be read, or more stands ahead of its UIDs than is read of any object.
         ObjectError: a UID is missing or no UID.
     """
-    values = _peek(head, transfer_syntax_uid, at, _TAGS)
-    return None if values is None else _identity({keyword: _text(values.get(tag)) for keyword, tag in _NUMBERS.items()})
-
-
-def _peek(head: bytes | bytearray, transfer_syntax_uid: str, at: int, tags: frozenset[int]) -> dict[int, bytes] | None:
-    if transfer_syntax_uid in _BEYOND_PEEKING:
-        return None
-    try:
-        return peek(head, at, tags, _LAST, implicit=transfer_syntax_uid == _IMPLICIT)
-    except UnreadableError:
-        return None
-
-
-def read_identity(data_set: BinaryIO, transfer_syntax_uid: str) -> Identity:
-    """Read the identifying UIDs of an encoded data set, from where the stream stands.
-
-    Raises:
-        ObjectError: the data set cannot be read, or a UID is missing or no UID.
-    """
-    values = _read(data_set, transfer_syntax_uid)
-    return _identity({keyword: _text(values.get(tag)) for keyword, tag in _NUMBERS.items()})
-
-
-def _read(data_set: BinaryIO, transfer_syntax_uid: str) -> dict[int, bytes | None]:
-    """Return the raw values of what says whose an object is and where it belongs.
-
-    Raises:
-        ObjectError: the data set cannot be read.
-    """
-    syntax = UID(transfer_syntax_uid)
-    if syntax in _DEFLATED:
-        data_set = BytesIO(_inflated(data_set))
-    wanted: list[BaseTag | int] = [*_WANTED.values(), _PATIENT_ID, _ISSUER]
-    try:
-        elements = read_dataset(
-            data_set,
-            is_implicit_VR=syntax.is_implicit_VR,
-            is_little_endian=syntax.is_little_endian,
-            stop_when=_behind_the_last,
-            specific_tags=wanted,
-        )
-        return {int(tag): _raw(elements.get_item(tag)) for tag in wanted}
-    except Exception as error:  # pydicom raises a dozen kinds on broken bytes
-        raise ObjectError("data set", f"cannot be read as DICOM ({type(error).__name__})") from error
+    return _identity(_read(data_set, size, transfer_syntax_uid, _TAGS))
 
 
 def read_header(path: Path) -> Header:
-    """Read what a DICOM file (PS3.10 7.1) that was kept here says it is, whose it is, and who sent it.
+    """Read what a DICOM file (PS3.10 7.1) that was kept here says it is and who sent it.
 
     Raises:
         ObjectError: the file is no DICOM file that could have been received.
         OSError: the file cannot be opened.
     """
+    tags = _TAGS | {_PATIENT_ID, _ISSUER}
     with path.open("rb") as file:
-        head = file.read(_META_AT + _HEAD)
+        head = file.read(_HEAD)
         try:
-            data_set_at = _behind_meta(head)
-            meta = peek(head[:data_set_at] + _NEXT_GROUP, _META_AT, _META_TAGS, _SENT_FROM)
-            syntax = UID(_text(meta[_TRANSFER_SYNTAX]))
-        except (UnreadableError, KeyError) as error:
+            meta = read_meta(head)
+        except UnreadableError as error:
             raise ObjectError(path.name, "no File Meta Information") from error
-        values: Mapping[int, bytes | None] | None = _peek(head, syntax, data_set_at, _TAGS_AND_PATIENT)
-        if values is None:
-            file.seek(data_set_at)
-            values = _read(file, syntax)
+        if not meta.transfer_syntax_uid:
+            raise ObjectError(path.name, "its File Meta Information names no transfer syntax")
+        found = _peek(head, meta.transfer_syntax_uid, meta.data_set_at, tags)
+        if found is None:
+            size = file.seek(0, os.SEEK_END) - meta.data_set_at
+            file.seek(meta.data_set_at)
+            found = _read(file, size, meta.transfer_syntax_uid, tags)
     return Header(
-        identity=_identity({keyword: _text(values.get(tag)) for keyword, tag in _NUMBERS.items()}),
-        transfer_syntax_uid=str(syntax),
-        patient=_patient(values.get(_PATIENT_ID), values.get(_ISSUER)),
-        caller=_text(meta.get(_SENDING) or meta.get(_SOURCE))[:16],
-        address=sending_address(_text(meta.get(_SENT_FROM))),
-        data_set_at=data_set_at,
+        identity=_identity(found),
+        transfer_syntax_uid=meta.transfer_syntax_uid,
+        patient=_patient(found.get(_PATIENT_ID), found.get(_ISSUER)),
+        caller=meta.caller[:16],
+        address=sending_address(meta.address),
+        data_set_at=meta.data_set_at,
     )
+
+
+def _peek(
+    head: bytes | bytearray, transfer_syntax_uid: str, at: int, tags: Collection[int]
+) -> Mapping[int, bytes] | None:
+    encoding = Encoding.of(transfer_syntax_uid)
+    if encoding.is_deflated:
+        return None
+    try:
+        found = Walk(head, at, encoding).find(tags, _LAST)
+    except UnreadableError:
+        return None
+    return found if _TAGS <= found.keys() else None
+
+
+def _read(data_set: BinaryIO, size: int, transfer_syntax_uid: str, tags: Collection[int]) -> Mapping[int, bytes]:
+    encoding = Encoding.of(transfer_syntax_uid)
+    walk = Walk(b"", 0, encoding, source_of(data_set, size, encoding, _INFLATE_AT_MOST))
+    try:
+        found = walk.find(tags, _LAST)
+    except UnreadableError as error:
+        raise EncodingError("data set", str(error)) from error
+    if missing := _TAGS - found.keys():
+        _raise_out_of_order(walk, missing)
+    return found
+
+
+def _raise_out_of_order(walk: Walk, missing: Collection[int]) -> None:
+    """Say of a UID that stands behind where it belongs that it does; return where it stands nowhere."""
+    try:
+        found = walk.find(missing, _END)
+    except UnreadableError:  # whatever is behind, the UID is not where it belongs
+        return
+    for keyword, tag in _WANTED.items():
+        if tag in found:
+            raise EncodingError("data set", f"{keyword} is out of order, behind greater tags (PS3.5 7.1)")
 
 
 @lru_cache(1024)  # the few of a push come again and again
@@ -161,39 +144,9 @@ def _patient(*values: bytes | None) -> str:
     return digest("patient", *(value.strip(b"\0 ").hex() if value else "" for value in values))[:32]
 
 
-def _behind_meta(head: bytes) -> int:
-    if head[_META_AT - 4 : _META_AT] != b"DICM":
-        raise UnreadableError("no preamble")
-    return behind_group(head, _META_AT)
-
-
-def _identity(values: dict[str, str]) -> Identity:
+def _identity(found: Mapping[int, bytes]) -> Identity:
+    values = {keyword: text_of(found.get(tag)) for keyword, tag in _WANTED.items()}
     for keyword, value in values.items():
         if not is_uid(value):
             raise ObjectError("data set", f"{keyword} is no UID" if value else f"{keyword} is missing")
     return Identity(*values.values())
-
-
-def _raw(element: DataElement | RawDataElement | None) -> bytes | None:
-    """Return a UID's raw text: pydicom's own conversion puts what is no UID into a log line, whatever it may be."""
-    value = element.value if element else None
-    return value if isinstance(value, bytes) else None
-
-
-def _text(value: bytes | None) -> str:
-    return value.decode("ascii", "replace").rstrip("\0 ") if value else ""
-
-
-def _inflated(data_set: BinaryIO) -> bytes:
-    """Return the first bytes of a deflated data set, as many as its header may have."""
-    inflating, inflated = zlib.decompressobj(-zlib.MAX_WBITS), bytearray()
-    try:
-        while (chunk := data_set.read(_CHUNK)) and len(inflated) < _INFLATE_AT_MOST:
-            inflated += inflating.decompress(chunk, _INFLATE_AT_MOST - len(inflated))
-    except zlib.error as error:
-        raise ObjectError("data set", "is not deflated as its transfer syntax says") from error
-    return bytes(inflated)
-
-
-def _behind_the_last(tag: BaseTag, _vr: str | None, _length: int) -> bool:
-    return bool(tag > _LAST)

@@ -166,8 +166,13 @@ class Arrival:
             self._seal.add(fragment)
             self._write(fragment)
 
+    @property
+    def data_set_size(self) -> int:
+        """Bytes of the data set that have come."""
+        return max(self._size, len(self.begin)) - self.data_set_at
+
     def read(self) -> BinaryIO:
-        """Return what has come of the data set, to be closed by the caller.
+        """Return the data set, of which `data_set_size` bytes have come, to be closed by the caller.
 
         Raises:
             OSError: it cannot be read.

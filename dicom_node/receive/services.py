@@ -12,6 +12,7 @@ from dicom_node.receive.command import Elements
 
 SUCCESS = 0x0000
 PROCESSING_FAILURE = 0x0110  # PS3.7 C.5.7: worth another attempt
+SOP_CLASS_NOT_SUPPORTED = 0x0122  # PS3.7 Annex C
 UNRECOGNIZED_OPERATION = 0x0211  # PS3.7 C.5.24
 
 
@@ -105,3 +106,9 @@ def verification(_request: Request) -> Receiving:
 def unrecognized(_request: Request) -> Receiving:
     """Answer a request that no service here takes (PS3.7 C.5.24)."""
     return Answered(Response(UNRECOGNIZED_OPERATION))
+
+
+def of_another_class(request: Request) -> Receiving:
+    """Answer a request for a SOP Class that is not the presentation context's (PS3.7 9.1.1.1.9)."""
+    comment = f"not the SOP class of presentation context {request.context.id}"
+    return Answered(Response(SOP_CLASS_NOT_SUPPORTED, comment))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 
-from dicom_node.errors import ObjectError
+from dicom_node.errors import EncodingError, ObjectError
 from dicom_node.receive import command as dimse
 from dicom_node.receive.file_head import file_head
 from dicom_node.receive.header import peek_identity, read_identity
@@ -18,13 +18,15 @@ log = logging.getLogger(__name__)
 log.addFilter(Sparing())
 
 OUT_OF_RESOURCES = 0xA700  # PS3.4 Table B.2-1: worth another attempt
-DOES_NOT_MATCH = 0xA900  # PS3.4 Table B.2-1: the object itself is at fault
+DOES_NOT_MATCH = 0xA900  # PS3.4 Table B.2-1: the object is not what the command or its SOP class says; final
+CANNOT_UNDERSTAND = 0xC000  # PS3.4 Table B.2-1: its bytes are no data set that is read; final
 
 
 class Storing:
     """The service of C-STORE requests on one association; success means that the object's bytes are durable.
 
-    An error of ours is never answered 0xCxxx: senders take that as final.
+    An error of ours is never answered 0xCxxx: senders take that as final. So are limits that the object itself is
+    beyond, as they are counts, and sending it again changes none of them.
     """
 
     def __init__(self, sender: Sender) -> None:
@@ -71,7 +73,7 @@ class _Keeping:
         identity = peek_identity(arrival.begin, syntax, arrival.data_set_at)
         if identity is None:
             with arrival.read() as data_set:
-                identity = read_identity(data_set, syntax)
+                identity = read_identity(data_set, arrival.data_set_size, syntax)
         self._study_uid = identity.study_uid
         for keyword, own, element in (
             ("SOPInstanceUID", identity.sop_instance_uid, dimse.AFFECTED_SOP_INSTANCE),
@@ -87,7 +89,11 @@ def _answer_to(error: Exception, request: Request) -> Response:
     if isinstance(error, ObjectError):
         names = name, request.caller.ae_title, error.problem
         log.warning("%s from %r refused: %s", *names, extra={"peer": request.caller.address})
-        return Response(DOES_NOT_MATCH, error.problem)
+        status = CANNOT_UNDERSTAND if isinstance(error, EncodingError) else DOES_NOT_MATCH
+        return Response(status, error.problem)
+    if isinstance(error, MemoryError):
+        log.error("%s cannot be kept: memory is short", name)
+        return Response(OUT_OF_RESOURCES, "Memory is short; send again later")
     if isinstance(error, OSError):
         log.error("%s cannot be kept: %s", name, error.strerror)
         return Response(OUT_OF_RESOURCES, "Storage is full or away; send again later")

@@ -1,0 +1,145 @@
+"""The bytes of a header that are worth decoding: surveyed first, without what would cost much and says nothing.
+
+pydicom builds every item of a sequence of undefined length, at some 20 microseconds and 700 bytes each.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import BinaryIO
+
+from pydicom import Dataset
+from pydicom.datadict import dictionary_has_tag, dictionary_VR
+from pydicom.filereader import read_dataset
+
+from dicom_node.encoding import (
+    FRAMES,
+    REFERENCES,
+    REFERENCES_AT_MOST,
+    Encoding,
+    ExcessError,
+    Found,
+    Source,
+    Survey,
+    UnreadableError,
+    is_two_capitals,
+    source_of,
+)
+from dicom_node.encoding.meta import read_meta
+from dicom_node.errors import EncodingError, ObjectError
+
+FRAMES_AT_MOST = 100_000
+IMAGE_ELEMENTS_AT_MOST = 100_000  # outside per-frame and referenced sequences; real images have hundreds
+
+_VALUE_AT_MOST = 64 << 10  # bytes; a private blob says nothing
+_WIDE = 20_000  # elements of a sequence that is no functional group: structure sets and references have them
+_META_WITHIN = 64 << 10  # bytes of a file
+_FEW_FRAMES = 1000  # that many functional groups cost nothing, whatever the object says that it has
+_SHARED, _ROWS, _NUMBER_OF_FRAMES = 0x52009229, 0x00280010, 0x00280008
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a data set lies in an open file."""
+
+    file: BinaryIO
+    at: int
+    size: int
+    encoding: Encoding
+
+    def source(self) -> Source:
+        """Return its bytes from the first on."""
+        self.file.seek(self.at)
+        return source_of(self.file, self.size, self.encoding)
+
+    def decoded(self, elements: Iterable[Found]) -> Dataset:
+        """Decode elements, which are given in their order."""
+        encoding = self.encoding
+        return read_dataset(BytesIO(_taken(self.source(), elements)), encoding.is_implicit, not encoding.is_big_endian)
+
+
+def decode_header(path: str) -> Dataset:
+    """Decode a header up to its pixels, without values above 64 KiB, sequences of 20,000 elements and spoilt ones.
+
+    Raises:
+        EncodingError: naming the path, where the bytes are no data set, or more than is read of any object.
+        ObjectError: it is no DICOM file.
+        OSError: it cannot be read.
+    """
+    with Path(path).open("rb") as file:
+        place = _place(path, file)
+        try:
+            found = Survey(place.source(), place.encoding, _is_sequence).found()
+            _check_width(found)
+            _check_frames(found, place)
+            return place.decoded(filter(_says_something, found))
+        except UnreadableError as error:
+            raise EncodingError(path, str(error)) from error
+
+
+def _check_width(found: Sequence[Found]) -> None:
+    """Refuse an image that would take long to read: whoever reads its pixels builds all items."""
+    if not any(element.tag == _ROWS for element in found):
+        return
+    references = sum(element.elements for element in found if element.tag in REFERENCES)
+    others = sum(1 + element.elements for element in found if element.tag != FRAMES) - references
+    for count, at_most, where in (
+        (references, REFERENCES_AT_MOST, "in referenced sequences"),
+        (others, IMAGE_ELEMENTS_AT_MOST, "outside per-frame and referenced sequences"),
+    ):
+        if count > at_most:
+            raise ExcessError(f"an image with {count} elements {where}, more than the {at_most} that are read")
+
+
+def _check_frames(found: Sequence[Found], place: _Place) -> None:
+    """Refuse what has more functional groups than frames (PS3.3 C.7.6.16)."""
+    groups = next((element.items for element in found if element.tag == FRAMES), 0)
+    if groups <= _FEW_FRAMES:
+        return
+    said = place.decoded(element for element in found if element.tag == _NUMBER_OF_FRAMES).get("NumberOfFrames") or 1
+    if groups > min(int(said), FRAMES_AT_MOST):
+        raise ExcessError(
+            f"PerFrameFunctionalGroupsSequence has {groups} items, NumberOfFrames is {said}, {FRAMES_AT_MOST} are read"
+        )
+
+
+def _place(path: str, file: BinaryIO) -> _Place:
+    head = file.read(_META_WITHIN)
+    try:
+        meta = read_meta(head)
+    except UnreadableError as error:
+        raise ObjectError(path, "not a DICOM file") from error
+    size = file.seek(0, os.SEEK_END) - meta.data_set_at
+    if meta.transfer_syntax_uid:
+        return _Place(file, meta.data_set_at, size, Encoding.of(meta.transfer_syntax_uid))
+    vr = head[meta.data_set_at + 4 : meta.data_set_at + 6]
+    return _Place(file, meta.data_set_at, size, Encoding(is_implicit=not is_two_capitals(vr)))
+
+
+def _says_something(element: Found) -> bool:
+    if element.elements:
+        return element.elements <= _WIDE or element.tag in (FRAMES, _SHARED)
+    return element.end - element.start <= _VALUE_AT_MOST and not element.is_spoilt
+
+
+def _taken(source: Source, elements: Iterable[Found]) -> bytes:
+    """Return the bytes of elements, which are in the order of their places."""
+    taken, at = bytearray(), 0
+    for element in elements:
+        source.skip(element.start - at)
+        at = element.start
+        while at < element.end and (data := source.read(element.end - at)):
+            taken += data
+            at += len(data)
+    return bytes(taken)
+
+
+@functools.cache
+def _is_sequence(tag: int) -> bool:
+    """Say whether the dictionary has a sequence under this tag (PS3.6)."""
+    return dictionary_has_tag(tag) and dictionary_VR(tag) == "SQ"
