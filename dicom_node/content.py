@@ -9,6 +9,7 @@ from pydicom import dcmread
 from pydicom.dataelem import RawDataElement
 from pydicom.tag import Tag
 
+from dicom_node.encoding.narrow import check_header
 from dicom_node.images import Stack
 from dicom_node.uids import digest
 
@@ -33,6 +34,7 @@ def content_digest(path: Path) -> str:
 
 
 def _digest(path: Path) -> str:
+    check_header(str(path))
     dataset = dcmread(path, specific_tags=[*_PIXELS, *_SHOWN, "PerFrameFunctionalGroupsSequence"])
     found = hashlib.sha256()
     for keyword in _PIXELS:

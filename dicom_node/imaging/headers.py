@@ -24,11 +24,11 @@ from pydicom.dataelem import RawDataElement, convert_raw_data_element
 from pydicom.errors import BytesLengthException, InvalidDicomError
 from pydicom.tag import BaseTag, Tag
 
+from dicom_node.encoding.narrow import decode_header
 from dicom_node.errors import ObjectError
 from dicom_node.images import Facts, FactValue
 from dicom_node.imaging.age import age_at_study
 from dicom_node.imaging.deflated import refuse_bomb
-from dicom_node.imaging.header_bytes import decode_header
 from dicom_node.patterns import LONGEST
 from dicom_node.printable import one_line
 

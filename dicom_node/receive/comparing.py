@@ -11,6 +11,7 @@ from typing import Any
 from pydicom import Dataset, dcmread
 from pydicom.pixels.utils import iter_pixels
 
+from dicom_node.encoding.narrow import check_header
 from dicom_node.uids import digest
 
 _PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
@@ -48,6 +49,8 @@ class Difference(IntEnum):
 def compare(path: Path, other: Path) -> Difference:
     """Compare the objects in two files; what cannot be read or decoded counts as another picture."""
     try:
+        check_header(str(path))
+        check_header(str(other))
         return _difference(dcmread(path), dcmread(other))
     except Exception:  # noqa: BLE001 - pydicom and its decoders raise a dozen kinds on broken bytes
         return Difference.PIXELS

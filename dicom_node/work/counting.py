@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
-from pydicom import dcmread
 from sqlalchemy import ColumnElement, exists, select
 from sqlalchemy.orm import Session
 
 from dicom_node.catalog import Catalog, Instance, OpenAssociation, Series, Study, VersionState
 from dicom_node.config import Config
 from dicom_node.deliver import count_series
-from dicom_node.errors import PeerError
+from dicom_node.encoding.narrow import decode_header
+from dicom_node.errors import ObjectError, PeerError
 from dicom_node.work.durable import Step
 from dicom_node.work.ending import note
 from dicom_node.work.wanted import ASK_QUEUE, Wanted
@@ -51,8 +52,7 @@ class Counting:
             except PeerError as error:
                 count, why = 0, str(error)
         else:
-            header = dcmread(self._config.storage_folder / instance.path, specific_tags=list(_SAYS))
-            count = max(int(header.get(keyword) or 0) for keyword in _SAYS)
+            count, why = _said(self._config.storage_folder / instance.path)
         self._keep(study_uid, series_uid, count, why)
 
     def _keep(self, study_uid: str, series_uid: str, count: int, why: str) -> None:
@@ -73,6 +73,15 @@ def current_instances(session: Session, study_uid: str, series_uid: str) -> Sequ
         Instance.study_uid == study_uid, Instance.series_uid == series_uid, Instance.state == VersionState.CURRENT
     )
     return session.scalars(query.order_by(Instance.at, Instance.path)).all()
+
+
+def _said(path: Path) -> tuple[int, str]:
+    """Return how many instances a header says that there are, 0 where it does not, and why it cannot be asked."""
+    try:
+        header = decode_header(str(path))
+    except ObjectError as error:
+        return 0, error.problem
+    return max(int(header.get(keyword) or 0) for keyword in _SAYS), ""
 
 
 def is_quiet(config: Config, now: float) -> ColumnElement[bool]:

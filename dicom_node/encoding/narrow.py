@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -41,6 +42,7 @@ _WIDE = 20_000  # elements of a sequence that is no functional group: structure 
 _META_WITHIN = 64 << 10  # bytes of a file
 _FEW_FRAMES = 1000  # that many functional groups cost nothing, whatever the object says that it has
 _SHARED, _ROWS, _NUMBER_OF_FRAMES = 0x52009229, 0x00280010, 0x00280008
+_MAY_BE_WIDE = REFERENCES | {FRAMES, _SHARED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,15 +73,39 @@ def decode_header(path: str) -> Dataset:
         ObjectError: it is no DICOM file.
         OSError: it cannot be read.
     """
-    with Path(path).open("rb") as file:
+    with Path(path).open("rb") as file, _naming(path):
         place = _place(path, file)
-        try:
-            found = Survey(place.source(), place.encoding, _is_sequence).found()
-            _check_width(found)
-            _check_frames(found, place)
-            return place.decoded(filter(_says_something, found))
-        except UnreadableError as error:
-            raise EncodingError(path, str(error)) from error
+        return place.decoded(filter(_says_something, _bounded(place)))
+
+
+def check_header(path: str) -> None:
+    """Let anything pass whose header may be decoded whole.
+
+    Raises:
+        EncodingError: naming the path, where the bytes are no data set, or more than is read of an image.
+        ObjectError: it is no DICOM file.
+        OSError: it cannot be read.
+    """
+    with Path(path).open("rb") as file, _naming(path):
+        for element in _bounded(_place(path, file)):
+            if element.elements > _WIDE and element.tag not in _MAY_BE_WIDE:
+                problem = f"{element.elements} elements in a sequence, more than the {_WIDE} that are decoded"
+                raise ExcessError(f"({element.tag >> 16:04X},{element.tag & 0xFFFF:04X}) holds {problem}")
+
+
+@contextmanager
+def _naming(path: str) -> Iterator[None]:
+    try:
+        yield
+    except UnreadableError as error:
+        raise EncodingError(path, str(error)) from error
+
+
+def _bounded(place: _Place) -> list[Found]:
+    found = Survey(place.source(), place.encoding, _is_sequence).found()
+    _check_width(found)
+    _check_frames(found, place)
+    return found
 
 
 def _check_width(found: Sequence[Found]) -> None:
