@@ -112,7 +112,7 @@ def _peek(
         found = Walk(head, at, encoding).find(tags, _LAST)
     except UnreadableError:
         return None
-    return found if _TAGS <= found.keys() else None
+    return found if found.keys() >= _TAGS else None
 
 
 def _read(data_set: BinaryIO, size: int, transfer_syntax_uid: str, tags: Collection[int]) -> Mapping[int, bytes]:
