@@ -15,6 +15,7 @@ from pydicom.errors import InvalidDicomError
 
 from dicom_node.errors import ObjectError
 from dicom_node.images import Frame, Stack
+from dicom_node.imaging.headers import MALFORMED
 from dicom_node.imaging.optional import leave_out_unreadable
 from dicom_node.results.patient import PATIENT, TYPE_2, Copied, copied, differing
 from dicom_node.results.request import Reference
@@ -83,8 +84,7 @@ class Sources:
         """
         if self.planes is not None:
             return self.planes[0].spacing_mm
-        value = self.first.get("PixelSpacing") or self.first.get("ImagerPixelSpacing")
-        return None if not value or len(value) != 2 else (float(value[0]), float(value[1]))
+        return _stated_spacing(self.first, "PixelSpacing") or _stated_spacing(self.first, "ImagerPixelSpacing")
 
     @cached_property
     def positions(self) -> NDArray[np.float64]:
@@ -210,6 +210,15 @@ def plane_in(groups: Sequence[Dataset]) -> Plane | None:
     """Read a plane from a frame's own and the shared functional groups."""
     names = ("PlanePositionSequence", "PlaneOrientationSequence", "PixelMeasuresSequence")
     return _plane(*(_macro(groups, name) for name in names))
+
+
+def _stated_spacing(header: Dataset, keyword: str) -> tuple[float, float] | None:
+    """Return a header's spacing between rows and columns, mm; None where it is absent or cannot be read."""
+    try:
+        rows, columns = header.get(keyword) or ()
+        return float(rows), float(columns)
+    except MALFORMED:
+        return None
 
 
 def _plane(positioned: Dataset, oriented: Dataset, measures: Dataset) -> Plane | None:
