@@ -215,8 +215,8 @@ def plane_in(groups: Sequence[Dataset]) -> Plane | None:
 def _stated_spacing(header: Dataset, keyword: str) -> tuple[float, float] | None:
     """Return a header's spacing between rows and columns, mm; None where it is absent or cannot be read."""
     try:
-        rows, columns = header.get(keyword) or ()
-        return float(rows), float(columns)
+        spacing = [float(value) for value in header.get(keyword) or ()]
+        return (spacing[0], spacing[1]) if len(spacing) == 2 else None
     except MALFORMED:
         return None
 

@@ -168,7 +168,7 @@ def test_thousands_of_results_for_a_peer_that_is_gone_end(tmp_path: Path, few_va
         session.add_all(Result(uid=uid, **values) for uid in uids)
         session.flush()
         waits = {"peer": "pacs", "state": DeliveryState.WAITING, "first_at": now, "next_at": now}
-        session.execute(insert(Delivery.__table__), [{"result_uid": uid, **waits} for uid in uids])
+        session.execute(insert(Delivery), [{"result_uid": uid, **waits} for uid in uids])
     (stack,) = furnished(tmp_path, None).settle(ticks=1)
     assert {one.state for one in house.rows(Delivery)} == {DeliveryState.FAILED}
     assert stack.state == StackState.DELIVERED
