@@ -49,6 +49,7 @@ soak: $(INSTALLED)
 
 fuzz: $(INSTALLED)
 	$(BIN)/python -m tests.faults.fuzz
+	$(BIN)/python -m tests.faults.hostile
 
 # Sizes, names and imports of the source, in numbers.
 structure: $(INSTALLED)

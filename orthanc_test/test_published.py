@@ -131,6 +131,7 @@ def _config(pacs: Orthanc, used: Mapping[str, tuple[str, str, str]]) -> str:
     text = HEAD.format(node_port=free_port(), orthanc_port=pacs.dicom_port)
     for pipeline, (weights, settings, words) in used.items():
         text += f"[pipelines.{pipeline}]\nweights = {weights}\n{settings}\n"
+        text += 'on_implausible = "ignore"\n'  # made-up weights mark what no organ can be
         text += ROUTE.format(pipeline=pipeline, words=words) if words else ""
     return text
 

@@ -16,7 +16,7 @@ from typing import Literal, Self, TypeAlias
 
 from sqlalchemy import func, select
 
-from dicom_node.catalog import Delivery
+from dicom_node.catalog import Delivery, PeerState
 from dicom_node.status import read_status
 from orthanc_test.orthanc import Orthanc, free_port
 from orthanc_test.running import RunningNode
@@ -33,6 +33,7 @@ CONFIG = """
 receivers = 2
 port = {port}
 silence_s = 3
+idle_s = 3
 restart_max_s = 1
 [storage]
 folder = "disk/data"
@@ -284,11 +285,12 @@ class House:
             ballast.unlink(missing_ok=True)
 
     def attempts(self, peer: str) -> int:
-        """Return how often a peer was tried or asked for one result, of those that have no end there yet, at most."""
+        """Return how often a peer was called in vain, or tried or asked for one result that has no end there yet."""
         query = select(func.max(Delivery.attempt + Delivery.asked))
         query = query.where(Delivery.peer == peer, Delivery.state != "committed")
         with self.node.catalog.read() as session:
-            return session.scalar(query) or 0
+            state = session.get(PeerState, peer)
+            return max(session.scalar(query) or 0, state.failures if state is not None else 0)
 
     def settled(self, instances: int) -> bool:
         """Say whether so many instances are in the catalog and nothing is on its way any more."""

@@ -25,7 +25,14 @@ def catalog(postgres: Postgres) -> Iterator[Catalog]:
         Study(uid="1.2", first_at=1.0, last_at=1.0),
         Series(uid="1.2.3", study_uid="1.2", last_at=1.0),
         Stack(
-            id="a", series_uid="1.2.3", study_uid="1.2", generation=1, number=1, state="delivering", content={}, at=1.0
+            id="a",
+            series_uid="1.2.3",
+            study_uid="1.2",
+            generation=1,
+            number=1,
+            state="delivering",
+            content={"facts": {}},
+            at=1.0,
         ),
         Run(id="b", stack_id="a", pipeline="marker", state="done", at=1.0),
         Result(uid="1.2.4", run_id="b", kind="SR", sop_class_uid="1.2", path="", sha256="", at=1.0),

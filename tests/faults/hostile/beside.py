@@ -1,0 +1,119 @@
+"""What good senders notice of an attack: the same push with and without it, in turns, on one node."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeAlias
+
+from tests.faults import processes
+from tests.faults.house import House, Part
+from tests.faults.sending import Modality
+from tests.support.dicom import series
+from tests.support.malformed import Wire, attack
+
+PARTS: tuple[Part, ...] = ("receiver", "registrar", "worker", "model")
+_IMAGES = 50
+_ANSWER_S = 300.0  # an attacker listens so long
+_PATIENCE_S = 120.0
+
+Strike: TypeAlias = Callable[[int, list[float]], AbstractContextManager[None]]
+"""Given the node's port and a list that takes the seconds until each answer, attacks while the context is open."""
+
+
+@dataclass(frozen=True)
+class Attack:
+    """An attack by name, with what it is in words."""
+
+    name: str
+    says: str
+    strike: Strike
+
+
+@dataclass
+class Figures:
+    """What paired rounds beside one attack showed; times in seconds."""
+
+    quiet: list[float] = field(default_factory=list)  # 95th percentile of the answers to 50 good C-STOREs, per round
+    beside: list[float] = field(default_factory=list)
+    answers: list[float] = field(default_factory=list)  # until the attacker's connections were answered or closed
+    peak_mb: dict[Part, float] = field(default_factory=dict)
+    lost: int = 0
+
+    @property
+    def ratios(self) -> list[float]:
+        """Return beside / quiet of each round, in increasing order."""
+        return sorted(beside / quiet for quiet, beside in zip(self.quiet, self.beside, strict=True))
+
+
+def throw(wires: Callable[[], Sequence[Wire]], attackers: int = 2) -> Strike:
+    """Return a strike that opens these connections again and again, at most `attackers` of them at a time."""
+
+    @contextmanager
+    def strike(port: int, answers: list[float]) -> Iterator[None]:
+        ended = threading.Event()
+        thrown = list(wires())
+        threads = [
+            threading.Thread(target=_throw, args=(port, thrown[first::attackers], answers, ended), daemon=True)
+            for first in range(attackers)
+        ]
+        for thread in threads:
+            thread.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            for thread in threads:
+                thread.join(_ANSWER_S)
+
+    return strike
+
+
+def _throw(port: int, wires: Sequence[Wire], answers: list[float], ended: threading.Event) -> None:
+    while wires:
+        for wire in wires:
+            began = time.monotonic()
+            attack(port, wire, _ANSWER_S)
+            answers.append(time.monotonic() - began)
+            if ended.is_set():
+                return
+
+
+def measure(house: House, struck: Attack, rounds: int) -> Figures:
+    """Push 50 images without and beside the attack, in turns, so many rounds."""
+    figures = Figures()
+    sent: list[Modality] = []
+    for _ in range(rounds):
+        sent.append(_push(house))
+        figures.quiet.append(percentile_95(sent[-1].seconds))
+        _forget_peaks(house)
+        with struck.strike(house.port, figures.answers):
+            sent.append(_push(house))
+        figures.beside.append(percentile_95(sent[-1].seconds))
+        for part in PARTS:
+            figures.peak_mb[part] = max(figures.peak_mb.get(part, 0.0), *map(processes.peak_mb, house.pids(part)), 0.0)
+    acknowledged = set().union(*(modality.acknowledged for modality in sent))
+    house.wait(lambda: acknowledged <= house.node.instances(), _PATIENCE_S, "good images to be registered", every_s=0.2)
+    figures.lost = len(acknowledged - house.node.instances())
+    return figures
+
+
+def percentile_95(seconds: Sequence[float]) -> float:
+    """Return the 95th percentile."""
+    return sorted(seconds)[int(0.95 * (len(seconds) - 1))]
+
+
+def _push(house: House) -> Modality:
+    modality = Modality(house.port, series(_IMAGES))
+    modality.send_all(_PATIENCE_S)
+    return modality
+
+
+def _forget_peaks(house: House) -> None:
+    for part in PARTS:
+        for pid in house.pids(part):
+            Path(f"/proc/{pid}/clear_refs").write_text("5")
