@@ -136,7 +136,13 @@ def test_an_input_that_failed_has_the_end_that_is_right_for_it(case: Case, node:
 
 
 def test_explain_goes_on_after_an_object_that_cannot_be_read() -> None:
-    command = [PROGRAM, "explain", CASES / "14_explain_aborts", "--config", REPOSITORY / "config.toml"]
+    command: list[str | Path] = [
+        PROGRAM,
+        "explain",
+        CASES / "14_explain_aborts",
+        "--config",
+        REPOSITORY / "config.toml",
+    ]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
     assert "Traceback" not in done.stderr + done.stdout
     assert "lungs on chest radiographs" in done.stdout
@@ -145,7 +151,7 @@ def test_explain_goes_on_after_an_object_that_cannot_be_read() -> None:
 
 def test_run_gives_results_of_an_enhanced_object_without_the_suffix_dcm(tmp_path: Path) -> None:
     shutil.copy(CASES / "03_enhanced_run_crash.dcm", tmp_path / "IM0001")
-    command = [PROGRAM, "run", "brain_mr", tmp_path / "IM0001", "--out", tmp_path / "out"]
+    command: list[str | Path] = [PROGRAM, "run", "brain_mr", tmp_path / "IM0001", "--out", tmp_path / "out"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=280, cwd=REPOSITORY)
     assert done.returncode == 0, done.stderr
     assert {dcmread(file).Modality for file in (tmp_path / "out").rglob("*.dcm")} >= {"SEG", "SR"}
@@ -162,7 +168,7 @@ def test_run_gives_results_of_an_enhanced_object_without_the_suffix_dcm(tmp_path
 def test_run_says_in_a_sentence_why_an_object_cannot_be_used(
     case: str, pipeline: str, sentence: str, tmp_path: Path
 ) -> None:
-    command = [PROGRAM, "run", pipeline, CASES / case, "--out", tmp_path / "out"]
+    command: list[str | Path] = [PROGRAM, "run", pipeline, CASES / case, "--out", tmp_path / "out"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120, cwd=REPOSITORY)
     assert done.returncode != 0
     assert "Traceback" not in done.stderr
