@@ -34,6 +34,7 @@ from pipelines.published.recipes import NETWORKS
 from pipelines.published.tables import tables
 from tests.parity.writer import write
 from tests.support.dicom import encoded
+from tests.support.programs import require
 
 pytestmark = pytest.mark.xdist_group("published")
 
@@ -94,6 +95,7 @@ PIPELINES = {  # pipeline -> weights, other settings, the series that it takes
 
 @pytest.fixture(scope="module")
 def pacs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Orthanc]:
+    require("Orthanc")
     with Orthanc(tmp_path_factory.mktemp("orthanc")) as running:
         yield running
 
