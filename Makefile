@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed-$(EXTRAS)
 
-.PHONY: demo test check structure parity bench bench-results faults-short faults soak fuzz models published
+.PHONY: demo test check structure parity bench bench-results faults-short faults soak fuzz models published viewers
 demo: $(INSTALLED)
 	$(BIN)/dicom-node demo
 
@@ -58,6 +58,10 @@ structure: $(INSTALLED)
 # By hand: seconds and peak memory of a case of each published model; takes ten minutes, and 10 GB for the kidneys.
 models: $(INSTALLED)
 	$(BIN)/python -m benchmarks.models
+
+# By hand: results in OHIF, as npm has it, over Orthanc's DICOMweb plug-in in a headless Chromium; takes two minutes.
+viewers: $(INSTALLED)
+	$(BIN)/python -m pytest -m viewers orthanc_test/viewers
 
 # By hand: every published model through the node and a real Orthanc, the kidney cascade too; takes half an hour.
 published: $(INSTALLED)

@@ -51,7 +51,7 @@ def _handler(pages: Path, replaced: dict[str, str], dicomweb: str) -> type[BaseH
         def log_message(self, *_: object) -> None:
             """Say nothing."""
 
-        def do_GET(self) -> None:  # noqa: N802  # the library's name
+        def do_GET(self) -> None:  # the library's name
             path = self.path.partition("?")[0]
             if path.startswith("/dicom-web"):
                 self._answer(*self._forwarded())

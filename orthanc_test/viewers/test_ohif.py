@@ -1,4 +1,4 @@
-"""OHIF over Orthanc's DICOMweb plug-in, driven in a headless Chromium: what a radiologist sees of each kind of result."""
+"""OHIF over Orthanc's DICOMweb plug-in in a headless Chromium: what a radiologist sees of each kind of result."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tests.results import builders
 from tests.results.nine import PIPELINES
 from tests.support.programs import give_up, require
 
-pytestmark = pytest.mark.xdist_group("viewers")
+pytestmark = pytest.mark.viewers
 _PLUGIN = Path("/usr/share/orthanc/plugins/libOrthancDicomWeb.so")
 _SETTINGS = {"Plugins": [str(_PLUGIN)], "DicomWeb": {"Enable": True, "Root": "/dicom-web/", "StudiesMetadata": "Full"}}
 VOLUMES = ("liver", "kidney", "brain", "black_blood")
