@@ -50,7 +50,7 @@ def of_classes(classes: list[str]) -> list[Dataset]:
 
 
 def brought(house: House, pacs: Library, **settings: object) -> None:
-    peer = pacs.peer(timeout_s=1.0, **settings)
+    peer = pacs.peer(timeout_s=5.0, **settings)
     (study,) = find_studies(house.config, peer, {"PatientID": PATIENT_ID})
     for _ in fetch(house.config, house.catalog, peer, study):
         pass

@@ -66,7 +66,7 @@ class _Place:
 
 
 def decode_header(path: str) -> Dataset:
-    """Decode a header up to its pixels, without values above 64 KiB, sequences of 20,000 elements and spoilt ones.
+    """Decode a header up to its pixels, without values above 64 KiB and sequences of 20,000 elements.
 
     Raises:
         EncodingError: naming the path, where the bytes are no data set, or more than is read of any object.
@@ -150,7 +150,7 @@ def _place(path: str, file: BinaryIO) -> _Place:
 def _says_something(element: Found) -> bool:
     if element.elements:
         return element.elements <= _WIDE or element.tag in (FRAMES, _SHARED)
-    return element.end - element.start <= _VALUE_AT_MOST and not element.is_spoilt
+    return element.end - element.start <= _VALUE_AT_MOST
 
 
 def _taken(source: Source, elements: Iterable[Found]) -> bytes:

@@ -104,7 +104,7 @@ def naming(name: str, problem: str) -> Iterator[None]:
 
 
 def read_header(path: str) -> Dataset:
-    """Read a file up to its pixels; what is wide or spoilt in it and says nothing of the image is left out.
+    """Read a file up to its pixels; what is wide in it and says nothing of the image is left out.
 
     Raises:
         ObjectError: naming the path, when it is not a DICOM object with a SOP Class and SOP Instance UID, or its header
