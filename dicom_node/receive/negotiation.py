@@ -21,6 +21,7 @@ from pynetdicom.presentation import PresentationContext, build_context, negotiat
 
 from dicom_node.config import Node
 from dicom_node.receive.association import INVALID_PARAMETER, MAXIMUM_PDU, AbortError, Agreed
+from dicom_node.receive.proposal import TITLES, reduce_request
 from dicom_node.receive.services import Caller, Context
 from dicom_node.retired import RETIRED_STORAGE
 from dicom_node.uids import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_NAME
@@ -77,7 +78,9 @@ class Negotiation:
         )
         caller = Caller(request.calling_ae_title, request.called_ae_title, address, secrets.token_hex(8))
         agreed = Agreed(caller, _accepted(results), request.maximum_length_received or 0)
-        return agreed, _accept(request, results, roles)
+        answer = bytearray(_accept(request, results, roles))
+        answer[TITLES] = pdu[TITLES]  # as they were sent (PS3.8 Table 9-17)
+        return agreed, bytes(answer)
 
     def _admit(self, request: A_ASSOCIATE) -> None:
         calling, called = request.calling_ae_title, request.called_ae_title
@@ -91,12 +94,14 @@ class Negotiation:
 
 
 def _decoded(pdu: bytes) -> A_ASSOCIATE:
+    reduced = reduce_request(pdu)
     try:
         decoded = A_ASSOCIATE_RQ()
-        decoded.decode(pdu)
+        decoded.decode(reduced)
         request = decoded.to_primitive()
     except Exception as error:  # pynetdicom raises a dozen kinds on broken bytes
-        raise AbortError(INVALID_PARAMETER, f"no A-ASSOCIATE-RQ ({type(error).__name__})") from error
+        problem = f"an item of the A-ASSOCIATE-RQ cannot be decoded ({type(error).__name__})"
+        raise AbortError(INVALID_PARAMETER, problem) from error
     if not all(one.abstract_syntax and one.transfer_syntax for one in request.presentation_context_definition_list):
         raise AbortError(INVALID_PARAMETER, "a presentation context without a syntax (PS3.8 9.3.2.2)")
     return request
