@@ -93,6 +93,17 @@ def check_header(path: str) -> None:
                 raise ExcessError(f"({element.tag >> 16:04X},{element.tag & 0xFFFF:04X}) holds {problem}")
 
 
+def decode_message(data: bytes, transfer_syntax_uid: str, elements_at_most: int) -> Dataset:
+    """Decode the data set of a message whose elements are counted first.
+
+    Raises:
+        UnreadableError: the bytes are no data set, or it has more elements.
+    """
+    encoding = Encoding.of(transfer_syntax_uid)
+    Survey(source_of(BytesIO(data), len(data), encoding), encoding, _is_sequence, elements_at_most).found()
+    return read_dataset(BytesIO(data), encoding.is_implicit, not encoding.is_big_endian)
+
+
 @contextmanager
 def _naming(path: str) -> Iterator[None]:
     try:

@@ -47,13 +47,23 @@ class Found:
 class Survey:
     """Counts the elements of a header, in sequences of defined and of undefined length alike (PS3.5 7.5)."""
 
-    def __init__(self, source: Source, encoding: Encoding, is_sequence: Callable[[int], bool]) -> None:
-        """`is_sequence` says what the dictionary says of a tag where the encoding does not tell (Implicit VR, UN)."""
+    def __init__(
+        self,
+        source: Source,
+        encoding: Encoding,
+        is_sequence: Callable[[int], bool],
+        everywhere_at_most: int = EVERYWHERE_AT_MOST,
+    ) -> None:
+        """Count no more than so many elements.
+
+        `is_sequence` says what the dictionary says of a tag where the encoding does not tell (Implicit VR, UN).
+        """
         self._source = source
         self._encoding = encoding
         self._is_sequence = is_sequence
         self._data, self._base = b"", 0  # a window, and the position of its first byte
         self._elsewhere = self._everywhere = 0
+        self._everywhere_at_most = everywhere_at_most
 
     def found(self) -> list[Found]:
         """Return the elements ahead of the pixels, in their order.
@@ -90,7 +100,7 @@ class Survey:
 
     def _left(self, tag: int) -> int:
         """Return how many elements more an element of this tag may hold."""
-        everywhere = EVERYWHERE_AT_MOST - self._everywhere
+        everywhere = self._everywhere_at_most - self._everywhere
         return everywhere if tag == FRAMES or tag in REFERENCES else min(everywhere, ELEMENTS_AT_MOST - self._elsewhere)
 
     def _add(self, tag: int, elements: int) -> None:

@@ -5,16 +5,16 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from io import BytesIO
 from pathlib import Path
 
-from pydicom.filereader import read_dataset
-from pydicom.uid import UID
+from pydicom.uid import UID, ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 from pynetdicom import build_context
 
 from dicom_node.callers import is_at
-from dicom_node.commitment import TooManyReferencesError, keep_message, read_message
+from dicom_node.commitment import REFERENCES_AT_MOST, TooManyReferencesError, keep_message, read_message
 from dicom_node.config import Config, Peer
+from dicom_node.encoding import ExcessError, UnreadableError
+from dicom_node.encoding.narrow import decode_message
 from dicom_node.errors import ObjectError
 from dicom_node.receive.command import N_ACTION, N_EVENT_REPORT
 from dicom_node.receive.services import (
@@ -34,7 +34,10 @@ log = logging.getLogger(__name__)
 _NOT_AUTHORISED = 0x0124  # PS3.7 C.5.23
 _RESOURCE_LIMITATION = 0x0213  # PS3.7 C.5.21
 _INVALID_ARGUMENT = 0x0115  # PS3.7 C.5.6
-_AT_MOST = 16 << 20  # bytes of a data set; ten thousand objects take two million
+_AT_MOST = 4 << 20  # bytes of a data set; REFERENCES_AT_MOST objects take two million
+_ELEMENTS_AT_MOST = 8 * REFERENCES_AT_MOST  # an item has three elements or a few more, and at most two delimiters
+_SYNTAXES: list[str | UID] = [ExplicitVRLittleEndian, ImplicitVRLittleEndian, ExplicitVRBigEndian]
+"""No deflated one: what a message inflates to would be unbounded."""
 
 
 def commitment_offers(config: Config) -> list[Offer]:
@@ -43,7 +46,7 @@ def commitment_offers(config: Config) -> list[Offer]:
     A peer that answers us opens the association and is the SCP on it (PS3.4 J.3.3.1.3). A sender that asks us is
     answered on an association that we open, so it has to be one of the peers. Both are known by AE title and address.
     """
-    context = build_context(STORAGE_COMMITMENT)
+    context = build_context(STORAGE_COMMITMENT, _SYNTAXES)
     context.scu_role = context.scp_role = True
 
     def report(request: Request) -> Receiving:
@@ -99,15 +102,14 @@ class _Kept:
         """Return the answer."""
         if self.size > _AT_MOST:
             return Response(_RESOURCE_LIMITATION, "Too many objects in one message")
-        syntax = UID(self.transfer_syntax)
         try:
-            said = read_dataset(BytesIO(b"".join(self.parts)), syntax.is_implicit_VR, syntax.is_little_endian)
+            said = decode_message(b"".join(self.parts), self.transfer_syntax, _ELEMENTS_AT_MOST)
             keep_message(read_message(said, self.peers, is_report=self.is_report), self.storage_folder)
-        except TooManyReferencesError as error:
-            return Response(_RESOURCE_LIMITATION, error.problem)
-        except ObjectError as error:
+        except (TooManyReferencesError, ExcessError):
+            return Response(_RESOURCE_LIMITATION, "Too many objects in one message")
+        except (ObjectError, UnreadableError) as error:
             log.warning("%s", error)
-            return Response(_INVALID_ARGUMENT, error.problem)
+            return Response(_INVALID_ARGUMENT, getattr(error, "problem", str(error)))
         except Exception as error:  # noqa: BLE001 - broken bytes, or a disk that is away: the peer may try again
             log.warning("a storage commitment message cannot be kept (%s)", type(error).__name__)
             return Response(PROCESSING_FAILURE, "Error at the receiver; send again later")

@@ -29,7 +29,7 @@ Wire = Sequence[bytes]
 """What one connection says, in this order."""
 
 ASSOCIATE_RQ, DATA, RELEASE_RQ = 0x01, 0x04, 0x05
-_COMMAND_LAST, _DATA_LAST = 0x03, 0x02  # message control header (PS3.8 E.2)
+COMMAND_LAST, DATA_LAST = 0x03, 0x02  # message control header (PS3.8 E.2)
 _APPLICATION_CONTEXT = "1.2.840.10008.3.1.1.1"
 ESCAPED = Path("/tmp/escaped.dcm")  # noqa: S108  # where no object may ever stand
 _PATHS = [  # as UIDs
@@ -85,6 +85,11 @@ def store_command(sop_class: str = CTImageStorage, instance: str = "1.2.3.4", ha
         (0x0800, struct.pack("<H", has_data)),
         (0x1000, instance.encode()),
     ]
+    return command(elements)
+
+
+def command(elements: Sequence[tuple[int, bytes]]) -> bytes:
+    """Return a command set of elements of group 0000, in implicit VR little endian."""
     encoded_elements = b"".join(_command_element(element, value) for element, value in elements)
     return _command_element(0x0000, struct.pack("<I", len(encoded_elements))) + encoded_elements
 
@@ -103,11 +108,10 @@ def stored(
 ) -> list[bytes]:
     """Return what a whole, orderly connection says that stores these bytes, whatever they are."""
     whole = [data_set[first : first + 16000] for first in range(0, len(data_set), 16000)] or [b""]
-    fragments = [(part, 0 if number < len(whole) else _DATA_LAST) for number, part in enumerate(whole, 1)]
-    command = pdu(DATA, fragment(store_command(sop_class, instance), _COMMAND_LAST))
+    fragments = [(part, 0 if number < len(whole) else DATA_LAST) for number, part in enumerate(whole, 1)]
     return [
         request(called, [(1, sop_class, transfer_syntax)]),
-        command,
+        pdu(DATA, fragment(store_command(sop_class, instance), COMMAND_LAST)),
         *(pdu(DATA, fragment(part, control)) for part, control in fragments),
         pdu(RELEASE_RQ, bytes(4)),
     ]
