@@ -1,33 +1,46 @@
-"""Which caller of the configuration is at the other end: its AE title and its address together say so."""
+"""Which caller of the configuration is at the other end: its AE title, and its address or certificate, say so."""
 
 from __future__ import annotations
 
 import socket
-from collections.abc import Mapping
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
-from dicom_node.config import NamedCaller
+from dicom_node.certificates import read_fingerprints
+from dicom_node.config import Config, NamedCaller
+from dicom_node.errors import ConfigError
 
 _ANY = "*"
 
 
 class Callers:
-    """The `[callers]` of a configuration."""
+    """The `[callers]` of a configuration; their certificates are read once."""
 
-    def __init__(self, named: Mapping[str, NamedCaller]) -> None:
-        self._named = named
-        self.names = list(named)
+    def __init__(self, config: Config) -> None:
+        """Raise ConfigError where a certificate cannot be read."""
+        self._named = config.callers
+        self._certificates = {name: _certificates(config, name) for name in config.callers}
+        self.names = list(config.callers)
 
-    def name_of(self, ae_title: str, address: str) -> str | None:
+    def name_of(self, ae_title: str, address: str, certificate: str) -> str | None:
         """Return the name of the `[callers]` section of who calls, None for a stranger.
 
         A section that names the AE title goes before one that takes any; of several the first in the file counts.
+
+        Args:
+            ae_title: calling AE title.
+            address: IP address, "" where it is not known.
+            certificate: SHA-256 of the client certificate that was shown, "" without TLS.
         """
+        known = [*self._at(address), *self._showing(certificate)]
         for title in (ae_title.strip(), _ANY):
-            for name in self._at(address):
-                if title in self._named[name].ae_title:
+            for name in self.names:
+                if name in known and title in self._named[name].ae_title:
                     return name
         return None
+
+    def shows_own_certificate(self, ae_title: str, certificate: str) -> bool:
+        """Say whether a section that names this AE title names this certificate, too."""
+        return any(ae_title.strip() in self._named[name].ae_title for name in self._showing(certificate))
 
     def __getitem__(self, name: str) -> NamedCaller:
         """Return a section by its name."""
@@ -38,10 +51,21 @@ class Callers:
         return bool(self._at(address))
 
     def _at(self, address: str) -> list[str]:
-        if not self._named:
+        if not self._named or not address:
             return []
         place = _address(address)
         return [name for name, caller in self._named.items() if any(place in network for network in caller.addresses)]
+
+    def _showing(self, certificate: str) -> list[str]:
+        return [name for name, theirs in self._certificates.items() if certificate in theirs]
+
+
+def _certificates(config: Config, name: str) -> frozenset[str]:
+    try:
+        found = [read_fingerprints(named, config.folder) for named in config.callers[name].certificates]
+    except ConfigError as error:
+        raise ConfigError(f"[callers.{name}] {error}") from error
+    return frozenset[str]().union(*found)
 
 
 def is_at(host: str, address: str) -> bool:

@@ -12,9 +12,10 @@ from typing import Literal, TypeAlias
 from rich.text import Text
 
 from dicom_node.catalog import Catalog
+from dicom_node.certificates import read_fingerprints
 from dicom_node.config import Config
 from dicom_node.deliver import ask
-from dicom_node.errors import DicomNodeError
+from dicom_node.errors import ConfigError, DicomNodeError
 from dicom_node.infer.process import ModelProcess
 from dicom_node.routing import impossible_conditions
 
@@ -43,6 +44,7 @@ def check(config: Config) -> list[Proof]:
         _listening(config),
         *_commitment(config),
         *_tls(config),
+        *_certificates(config),
         *_routes(config),
         *_models(config),
         *_peers(config),
@@ -171,6 +173,20 @@ def _tls(config: Config) -> Iterator[Proof]:
             problem = tls.problem(config.folder)
             advice = "give PEM files that this user may read" if problem else ""
             yield Proof(f"{where}.tls", "wrong" if problem else "ok", problem or "certificate files are good", advice)
+
+
+def _certificates(config: Config) -> Iterator[Proof]:
+    """Read the certificates by which callers are known."""
+    for name, caller in config.callers.items():
+        try:
+            found = {one for named in caller.certificates for one in read_fingerprints(named, config.folder)}
+        except ConfigError as error:
+            advice = "give PEM files that this user may read, or SHA-256 fingerprints"
+            yield Proof(f"callers.{name}", "wrong", str(error), advice)
+        else:
+            if found:
+                shown = ", ".join(f"{one[:16]}..." for one in sorted(found))
+                yield Proof(f"callers.{name}", "ok", f"known by the certificate with SHA-256 {shown}")
 
 
 def _peers(config: Config) -> Iterator[Proof]:

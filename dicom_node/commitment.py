@@ -33,7 +33,9 @@ class Message:
     transaction_uid: str
     objects: Sequence[tuple[str, str]]  # SOP Class UID and SOP Instance UID; of a report, those that are kept
     failures: Sequence[tuple[str, str, int]]  # of a report: class, instance, Failure Reason (PS3.3 C.14.1.1)
-    peers: Sequence[str]  # who asks or reports, by the names of the configuration that fit AE title and address
+    peers: Sequence[
+        str
+    ]  # who asks or reports, by the names of the configuration that fit AE title and address or certificate
     is_report: bool
 
     def failure_of(self, sop_class_uid: str, sop_instance_uid: str) -> int | None:

@@ -154,18 +154,25 @@ def _one_or_more(value: object) -> object:
 
 
 class NamedCaller(_Section):
-    """A caller that the site knows, recognised by its AE title and its address together: a title alone proves nothing.
+    """A caller that the site knows, recognised by its AE title and its address or certificate: a title proves nothing.
 
     Its associations count against its own limit and not against those for one AE title or one address.
     """
 
     ae_title: Annotated[tuple[AETitle, ...], BeforeValidator(_one_or_more), Field(min_length=1)]
     # one or several; "*" is any title that comes from these addresses, as behind a router or NAT
-    addresses: Annotated[tuple[IPvAnyNetwork, ...], BeforeValidator(_one_or_more), Field(min_length=1)]
-    # "10.1.2.3" or "10.1.2.0/24"
+    addresses: Annotated[tuple[IPvAnyNetwork, ...], BeforeValidator(_one_or_more)] = ()  # "10.1.2.3", "10.1.2.0/24"
+    certificates: Annotated[tuple[str, ...], BeforeValidator(_one_or_more)] = ()
+    # that it shows as a TLS client: PEM files, or SHA-256 fingerprints
     max_associations: int = Field(20, ge=1)  # at the same time
     reserved_associations: int = Field(2, ge=0)  # places that nobody else gets
     corrects: bool = False  # whether it may move or correct what another caller has sent
+
+    @model_validator(mode="after")
+    def _can_be_recognised(self) -> Self:
+        if not (self.addresses or self.certificates):
+            raise ValueError("needs addresses, certificates or both: anybody can take an AE title")
+        return self
 
     @model_validator(mode="after")
     def _limits_agree(self) -> Self:
@@ -484,6 +491,8 @@ class Config(_Document):
         for name, caller in self.callers.items():
             if "*" not in accepted and not set(caller.ae_title) & {"*", *accepted}:
                 raise ValueError(f"callers.{name} has no ae_title that node.accepted_callers lets in")
+            if caller.certificates and self.node.tls is None:
+                raise ValueError(f"callers.{name} has certificates, which are shown over TLS only: add [node.tls]")
         return self
 
     def _uses(self) -> Iterable[tuple[str, _Use]]:

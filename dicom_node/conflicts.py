@@ -125,7 +125,8 @@ def versions_of(catalog: Catalog, study_uid: str, series_uid: str) -> Iterator[s
 
 def as_values(conflicts: Sequence[Conflict], misfiled: Sequence[Delivery]) -> dict[str, Any]:
     """Return what one JSON document says of all conflicts."""
-    keys = "sha256", "study_uid", "series_uid", "state", "caller", "address", "at", "reason", "correction"
+    sender = "caller", "address", "certificate", "at"
+    keys = "sha256", "study_uid", "series_uid", "state", *sender, "reason", "correction"
     return {
         "misfiled": [{"peer": one.peer, "result": one.result_uid, "reason": one.reason} for one in misfiled],
         "conflicts": [

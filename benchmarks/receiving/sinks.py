@@ -44,7 +44,7 @@ def _discard(config: Config, connection: socket.socket, size: int, answer: bytes
         if not head:
             return
         request = head + connection.recv(_PDU.unpack(head)[1], socket.MSG_WAITALL)
-        connection.sendall(Negotiation(config.node).answer(request, "")[1])
+        connection.sendall(Negotiation(config.node).answer(request, "", "")[1])
         buffer, left = memoryview(bytearray(512 << 10)), size
         while count := connection.recv_into(buffer, min(left, len(buffer))):
             left -= count

@@ -117,6 +117,7 @@ class Instance(Base):
     size: Mapped[int]  # bytes of the file
     caller: Mapped[str] = mapped_column(String(16))  # calling AE title
     address: Mapped[str] = mapped_column(String(64), default="")  # of the caller; "" where the file does not say
+    certificate: Mapped[str] = mapped_column(String(64), default="")  # SHA-256 of the caller's; "" without TLS
     at: Mapped[float]
     state: Mapped[VersionState] = mapped_column(
         Enum(VersionState, native_enum=False, length=16), default=VersionState.CURRENT

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from dicom_node.callers import Callers
 from dicom_node.config import NamedCaller, Node
 from dicom_node.receive.association_table import CUT, FREE, OPEN, STRANGER, AssociationTable, Entry, digest
+from dicom_node.receive.services import Caller
 
 _SPARED_S = 5.0  # for which an association may stand still before another may get its place
 
@@ -42,16 +43,17 @@ class Admission:
         self._callers = callers
         self._table = table
 
-    def enter(self, ae_title: str, address: str) -> int:
+    def enter(self, caller: Caller) -> int:
         """Take a place for an association; return its index in the table.
 
         Raises:
             NoRoomError: a limit is reached.
         """
-        name = self._callers.name_of(ae_title, address)
+        name = self._callers.name_of(caller.ae_title, caller.address, caller.certificate)
         named = STRANGER if name is None else self._callers.names.index(name)
         now = time.monotonic()
-        newcomer = Entry(OPEN, named, os.getpid(), digest(ae_title), digest(address), now, 0.0, 0)
+        who = digest(caller.ae_title), digest(caller.address)
+        newcomer = Entry(OPEN, named, os.getpid(), *who, now, 0.0, 0)
         with self._table.locked():
             entries = self._table.entries()
             for limit in self._limits(newcomer, entries):

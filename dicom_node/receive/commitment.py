@@ -10,7 +10,7 @@ from pathlib import Path
 from pydicom.uid import UID, ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 from pynetdicom import build_context
 
-from dicom_node.callers import is_at
+from dicom_node.callers import Callers, is_at
 from dicom_node.commitment import REFERENCES_AT_MOST, TooManyReferencesError, keep_message, read_message
 from dicom_node.config import Config, Peer
 from dicom_node.encoding import ExcessError, UnreadableError
@@ -44,36 +44,41 @@ def commitment_offers(config: Config) -> list[Offer]:
     """Return the services that storage commitment takes, both ways; messages are kept on disk before the answer.
 
     A peer that answers us opens the association and is the SCP on it (PS3.4 J.3.3.1.3). A sender that asks us is
-    answered on an association that we open, so it has to be one of the peers. Both are known by AE title and address.
+    answered on an association that we open, so it has to be one of the peers. Both are known by AE title and by the
+    peer's address, or by a certificate that `[callers]` names for this AE title.
     """
+    callers = Callers(config)
     context = build_context(STORAGE_COMMITMENT, _SYNTAXES)
     context.scu_role = context.scp_role = True
 
     def report(request: Request) -> Receiving:
         caller = request.caller
-        names = [name for name, peer in _peers_at(config, caller.address) if caller.ae_title == peer.reports_as]
+        names = [name for name, peer in _peers_of(config, callers, caller) if caller.ae_title == peer.reports_as]
         return _kept_from(config, request, names, is_report=True)
 
     def action(request: Request) -> Receiving:
         if not config.node.commits:
             return Answered(Response(_NOT_AUTHORISED, "[node] commits is off: nothing is committed"))
         caller = request.caller
-        names = [name for name, peer in _peers_at(config, caller.address) if caller.ae_title == peer.ae_title]
+        names = [name for name, peer in _peers_of(config, callers, caller) if caller.ae_title == peer.ae_title]
         return _kept_from(config, request, names, is_report=False)
 
     return [Offer(N_EVENT_REPORT, report, [context]), Offer(N_ACTION, action, [])]
 
 
-def _peers_at(config: Config, address: str) -> Iterator[tuple[str, Peer]]:
-    """Yield the peers that are called at an address: an AE title alone proves nothing."""
-    yield from ((name, peer) for name, peer in config.peers.items() if not peer.url and is_at(peer.host, address))
+def _peers_of(config: Config, callers: Callers, caller: Caller) -> Iterator[tuple[str, Peer]]:
+    """Yield the peers that a caller may be by its address or certificate: an AE title alone proves nothing."""
+    is_certified = callers.shows_own_certificate(caller.ae_title, caller.certificate)
+    for name, peer in config.peers.items():
+        if not peer.url and (is_certified or is_at(peer.host, caller.address)):
+            yield name, peer
 
 
 def _kept_from(config: Config, request: Request, names: Sequence[str], *, is_report: bool) -> Receiving:
     if not names:
         caller = request.caller
         log.warning("%r at %s is no peer: its storage commitment message counts for nothing", *_who(caller))
-        return Answered(Response(_NOT_AUTHORISED, "Not a known peer by AE title and address"))
+        return Answered(Response(_NOT_AUTHORISED, "Not a known peer by AE title and address or certificate"))
     return _Kept(config.storage_folder, request.context.transfer_syntax, names, is_report)
 
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
+from dicom_node.certificates import fingerprint
 from dicom_node.receive import command as dimse
 from dicom_node.receive.admission import NoRoomError
 from dicom_node.receive.association import (
@@ -61,6 +62,7 @@ class Connection:
         self._site = site
         self._socket = connection
         self._address = address
+        self._certificate = ""  # SHA-256 of what the client shows
         self._peer = {"peer": address}
         self._agreed: Agreed | None = None
 
@@ -111,6 +113,7 @@ class Connection:
                 self._socket.do_handshake()
             except OSError as error:
                 raise EndedError(f"did not agree on TLS: {error}") from error
+            self._certificate = fingerprint(self._socket.getpeercert(binary_form=True))
         return Stream(self._socket, self._site.silence_s, _ARTIM_S)
 
     def _negotiate(self, stream: Stream) -> Agreed:
@@ -120,12 +123,13 @@ class Connection:
             raise AbortError(UNEXPECTED_PDU, f"began with a PDU of type {kind}")
         if length > _REQUEST_AT_MOST:
             raise AbortError(INVALID_PARAMETER, f"an association request of {length} bytes")
-        agreed, answer = self._site.negotiation.answer(PDU_HEAD.pack(kind, length) + stream.read(length), self._address)
+        pdu = PDU_HEAD.pack(kind, length) + stream.read(length)
+        agreed, answer = self._site.negotiation.answer(pdu, self._address, self._certificate)
         caller = agreed.caller
         if self._site.incoming.is_congested:
             raise RejectedError(CONGESTED, caller.ae_title, caller.called_ae_title)
         try:
-            self._site.doors.enter(self._socket, stream, caller.ae_title, self._address)
+            self._site.doors.enter(self._socket, stream, caller)
         except NoRoomError as error:
             raise RejectedError(NO_ASSOCIATION_LEFT, caller.ae_title, caller.called_ae_title, str(error)) from error
         self._agreed = agreed

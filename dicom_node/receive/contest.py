@@ -98,7 +98,8 @@ class Contest:
 
     def may_correct(self, sender: Version, current: Version) -> bool:
         """Say whether who sent a version may correct the current one; an AE title alone proves nothing."""
-        is_same = bool(sender.address) and (sender.caller, sender.address) == (current.caller, current.address)
+        shown = (sender.address, current.address), (sender.certificate, current.certificate)
+        is_same = sender.caller == current.caller and any(one and one == other for one, other in shown)
         return is_same or self.corrects(sender)
 
     def corrects(self, sender: Version) -> bool:
@@ -115,7 +116,7 @@ class Contest:
         return self._named(sender) or sender.caller or "an unknown caller"
 
     def _named(self, sender: Version) -> str | None:
-        return self._callers.name_of(sender.caller, sender.address) if sender.address else None
+        return self._callers.name_of(sender.caller, sender.address, sender.certificate)
 
     def _without_current(self, found: Version, versions: Sequence[Version]) -> Version:
         """A SOP Instance of which nothing counts: the first version does, unless others wait for a person."""

@@ -14,6 +14,7 @@ from dicom_node.config import Config
 from dicom_node.receive.admission import Admission
 from dicom_node.receive.association_table import AssociationTable
 from dicom_node.receive.pace import Pace
+from dicom_node.receive.services import Caller
 from dicom_node.receive.stream import Stream
 
 _WAITING_AT_MOST = 100  # connections of one receiver that have not asked for an association yet
@@ -34,7 +35,7 @@ class Doors:
 
     def __init__(self, config: Config, table: AssociationTable) -> None:
         self._node = config.node
-        self._callers = Callers(config.callers)
+        self._callers = Callers(config)
         self._table = table
         self._admission = Admission(config.node, self._callers, table)
         self._lock = threading.Lock()
@@ -59,7 +60,7 @@ class Doors:
             if self._closed.is_set():
                 _end_reading(connection)
 
-    def enter(self, connection: socket.socket, stream: Stream, ae_title: str, address: str) -> None:
+    def enter(self, connection: socket.socket, stream: Stream, caller: Caller) -> None:
         """Let a connection become an association.
 
         Raises:
@@ -67,7 +68,7 @@ class Doors:
         """
         with self._lock:
             self._waiting.pop(connection, None)
-            place = self._admission.enter(ae_title, address)
+            place = self._admission.enter(caller)
             self._inside[connection] = _Inside(place, stream, Pace(stream, self._node, time.monotonic()))
             if self._closed.is_set():
                 _end_reading(connection)

@@ -21,13 +21,20 @@ _SHORT, _LONG = struct.Struct("<HH2sH"), struct.Struct("<HH2sxxL")  # PS3.5 7.1.
 _GROUP_LENGTH = _SHORT.pack(2, 0, b"UL", 4)
 _LENGTH = struct.Struct("<L")
 _LENGTH_AT = len(_PREAMBLE) + len(_GROUP_LENGTH)
-_SCHEME = "dicom://"
+_SCHEME, _SHOWN = "dicom://", "?sha256="
 _CHUNK = 1 << 20  # bytes
 _HEAD_AT_MOST = 1 << 10  # bytes; the longest UIDs and AE titles make half of it
 
 
 def file_head(  # noqa: PLR0913  # each argument is an attribute of its own
-    *, sop_class: str, instance: str, transfer_syntax: str, calling: str, called: str, address: str = ""
+    *,
+    sop_class: str,
+    instance: str,
+    transfer_syntax: str,
+    calling: str,
+    called: str,
+    address: str = "",
+    certificate: str = "",
 ) -> bytes:
     """Return preamble and File Meta Information of a file (PS3.10 Table 7.1-1), from which the catalog can be rebuilt.
 
@@ -40,10 +47,11 @@ def file_head(  # noqa: PLR0913  # each argument is an attribute of its own
         calling: AE title of who sent it.
         called: AE title it was sent to.
         address: IP address of who sent it, "" where that is not known.
+        certificate: SHA-256 of the client certificate of who sent it, "" without TLS.
     """
     begin = _begin(sop_class)
     own = _short(0x0003, b"UI", dimse.as_uid(instance))
-    end = _end(transfer_syntax, calling, called, address)
+    end = _end(transfer_syntax, calling, called, address, certificate)
     length = _LENGTH.pack(len(begin) + len(own) + len(end))
     return b"".join((_PREAMBLE, _GROUP_LENGTH, length, begin, own, end))
 
@@ -157,7 +165,7 @@ def _begin(sop_class: str) -> bytes:
 
 
 @lru_cache
-def _end(transfer_syntax: str, calling: str, called: str, address: str) -> bytes:
+def _end(transfer_syntax: str, calling: str, called: str, address: str, certificate: str) -> bytes:
     sender = dimse.as_text(calling)
     return b"".join(
         (
@@ -166,25 +174,31 @@ def _end(transfer_syntax: str, calling: str, called: str, address: str) -> bytes
             _short(0x0016, b"AE", sender),
             _short(0x0017, b"AE", sender),
             _short(0x0018, b"AE", dimse.as_text(called)),
-            _presentation_address(address),
+            _presentation_address(address, certificate),
             _OURS,
             _NO_SEAL,
         )
     )
 
 
-def _presentation_address(address: str) -> bytes:
-    """Return the Sending Presentation Address (PS3.10 7.1), from which `sending_address` reads the address."""
+def _presentation_address(address: str, certificate: str) -> bytes:
+    """Return the Sending Presentation Address (PS3.10 7.1), from which `read_sender` reads address and certificate."""
     if not address:
         return b""
-    value = dimse.as_text(f"{_SCHEME}[{address}]" if ":" in address else f"{_SCHEME}{address}")
+    host = f"[{address}]" if ":" in address else address
+    value = dimse.as_text(f"{_SCHEME}{host}{_SHOWN}{certificate}" if certificate else f"{_SCHEME}{host}")
     return _LONG.pack(2, 0x0027, b"UR", len(value)) + value
 
 
-def sending_address(presentation_address: str) -> str:
-    """Return the IP address in a Sending Presentation Address that `file_head` wrote; "" where it is none of ours."""
-    is_ours = presentation_address.startswith(_SCHEME)
-    return presentation_address.removeprefix(_SCHEME).strip("[] ") if is_ours else ""
+def read_sender(presentation_address: str) -> tuple[str, str]:
+    """Return IP address and certificate (SHA-256) of a Sending Presentation Address that `file_head` wrote.
+
+    Each is "" where it is not said, or where somebody else wrote the address.
+    """
+    if not presentation_address.startswith(_SCHEME):
+        return "", ""
+    host, _, certificate = presentation_address.removeprefix(_SCHEME).strip().partition(_SHOWN)
+    return host.strip("[]"), certificate
 
 
 def _short(element: int, vr: bytes, value: bytes) -> bytes:

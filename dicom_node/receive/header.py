@@ -12,7 +12,7 @@ from typing import BinaryIO
 from dicom_node.encoding import Encoding, UnreadableError, Walk, source_of
 from dicom_node.encoding.meta import read_meta, text_of
 from dicom_node.errors import EncodingError, ObjectError
-from dicom_node.receive.file_head import sending_address
+from dicom_node.receive.file_head import read_sender
 from dicom_node.uids import digest, is_uid
 
 _HEAD = 16 << 10  # bytes of a file in which its UIDs nearly always lie
@@ -48,6 +48,7 @@ class Header:
     patient: str  # digest of PatientID and IssuerOfPatientID
     caller: str  # calling AE title, "" where the file does not say
     address: str  # IP address of the caller, "" where the file does not say
+    certificate: str  # SHA-256 of the caller's client certificate, "" where the file does not say
     data_set_at: int  # byte offset of the data set behind the File Meta Information
 
 
@@ -92,12 +93,14 @@ def read_header(path: Path) -> Header:
             size = file.seek(0, os.SEEK_END) - meta.data_set_at
             file.seek(meta.data_set_at)
             found = _read(file, size, meta.transfer_syntax_uid, tags)
+    address, certificate = read_sender(meta.address)
     return Header(
         identity=_identity(found),
         transfer_syntax_uid=meta.transfer_syntax_uid,
         patient=_patient(found.get(_PATIENT_ID), found.get(_ISSUER)),
         caller=meta.caller[:16],
-        address=sending_address(meta.address),
+        address=address,
+        certificate=certificate,
         data_set_at=meta.data_set_at,
     )
 

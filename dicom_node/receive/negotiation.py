@@ -64,7 +64,7 @@ class Negotiation:
         ]
         self._supported = [build_context(_VERIFICATION), *storage, *further]
 
-    def answer(self, pdu: bytes, address: str) -> tuple[Agreed, bytes]:
+    def answer(self, pdu: bytes, address: str, certificate: str) -> tuple[Agreed, bytes]:
         """Return what is agreed with the sender of an A-ASSOCIATE-RQ PDU, and the A-ASSOCIATE-AC PDU that says so.
 
         Raises:
@@ -76,7 +76,8 @@ class Negotiation:
         results, roles = negotiate_as_acceptor(
             request.presentation_context_definition_list, self._supported, _asked_roles(request)
         )
-        caller = Caller(request.calling_ae_title, request.called_ae_title, address, secrets.token_hex(8))
+        titles = request.calling_ae_title, request.called_ae_title
+        caller = Caller(*titles, address, certificate, secrets.token_hex(8))
         agreed = Agreed(caller, _accepted(results), request.maximum_length_received or 0)
         answer = bytearray(_accept(request, results, roles))
         answer[TITLES] = pdu[TITLES]  # as they were sent (PS3.8 Table 9-17)

@@ -55,7 +55,7 @@ class Registrar:
         self._shelf = Shelf(config.storage_folder)
         self._catalog = catalog
         self._name = name
-        self._contest = Contest(Callers(config.callers))
+        self._contest = Contest(Callers(config))
         self._waiting = Waiting(self._shelf)
         self._open: set[str] = set()  # associations that have a row
         self._due: dict[str, float] = {}

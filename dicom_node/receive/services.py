@@ -32,6 +32,7 @@ class Caller:
     ae_title: str
     called_ae_title: str
     address: str
+    certificate: str  # SHA-256 of the client certificate that it showed, "" without TLS
     association: str  # this association's name among all that ever were
 
 

@@ -122,4 +122,5 @@ def _head(request: Request) -> bytes:
         calling=request.caller.ae_title,
         called=request.caller.called_ae_title,
         address=request.caller.address,
+        certificate=request.caller.certificate,
     )

@@ -24,6 +24,7 @@ class Version:
     size: int
     caller: str
     address: str
+    certificate: str
     at: float
     state: VersionState = VersionState.CURRENT
     reason: str = ""
@@ -77,6 +78,7 @@ def of_file(found: Found, path: str) -> Version:
         size=found.size,
         caller=header.caller,
         address=header.address,
+        certificate=header.certificate,
         at=found.at,
     )
 

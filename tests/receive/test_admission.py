@@ -11,6 +11,7 @@ from dicom_node.callers import Callers
 from dicom_node.config import Config
 from dicom_node.receive.admission import Admission, NoRoomError
 from dicom_node.receive.association_table import AssociationTable
+from dicom_node.receive.services import Caller
 
 ROUTER = {"router": {"ae_title": "*", "addresses": "10.0.0.1", "max_associations": 3, "reserved_associations": 2}}
 Enter = Callable[[str, str], int]
@@ -23,11 +24,11 @@ class Node:
         config = Config.model_validate({"folder": Path("/nowhere"), "node": limits, "callers": callers})
         self.table = AssociationTable(config.node.max_associations)
         tables = self.table, AssociationTable(config.node.max_associations, os.dup(self.table.fileno()))
-        self._receivers = [Admission(config.node, Callers(config.callers), table) for table in tables]
+        self._receivers = [Admission(config.node, Callers(config), table) for table in tables]
 
     def enter(self, ae_title: str, address: str) -> int:
         self._receivers.reverse()  # each takes its turn
-        return self._receivers[0].enter(ae_title, address)
+        return self._receivers[0].enter(Caller(ae_title, "NODE", address, "", "1"))
 
     def leave(self, place: int) -> None:
         self._receivers[0].leave(place)
