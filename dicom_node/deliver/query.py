@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from pydicom import Dataset, dcmread
@@ -16,6 +17,14 @@ from dicom_node.deliver.calling import NoAssociationError, NothingAcceptedError,
 STUDY_ROOT_FIND = "1.2.840.10008.5.1.4.1.2.2.1"
 _KEYS = ["StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID"]
 _PENDING = 0xFF00, 0xFF01
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The matches of one query; `is_complete` where the peer has answered all of it."""
+
+    matches: Sequence[Dataset]
+    is_complete: bool
 
 
 def find_objects(config: Config, peer: Peer, paths: Sequence[Path]) -> Mapping[Path, bool | None]:

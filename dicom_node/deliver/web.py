@@ -10,17 +10,19 @@ from pathlib import Path
 from typing import Any
 
 import urllib3
+from pydicom import Dataset
 
 from dicom_node.config import Config, Peer
 from dicom_node.deliver.calling import NoAssociationError
 from dicom_node.deliver.outcomes import Outcome, judge
 from dicom_node.deliver.pacing import Line
-from dicom_node.deliver.query import read_keys
+from dicom_node.deliver.query import Found, read_keys
 from dicom_node.deliver.scu import Sent
 from dicom_node.errors import PeerError
 
 _FAILED, _REASON, _WARNING = "00081198", "00081197", "00081196"  # PS3.18 I.2.1, DICOM JSON
 _SOP_INSTANCE = "00080018"
+_PLACE = {"SOPInstanceUID": _SOP_INSTANCE, "StudyInstanceUID": "0020000D", "PatientID": "00100020"}
 _CHUNK = 1 << 18  # bytes
 _LATER = (408, 429, 500, 502, 503, 504)
 _STORED = (200, 202, 409)  # 409: none of them, and the body says why (PS3.18 Table 10.5.3-1)
@@ -33,7 +35,7 @@ def ping(config: Config, peer: Peer) -> None:
     Raises:
         PeerError: it does not answer as a DICOMweb origin server; the sentence says what to do.
     """
-    answer = _Site(config, peer).get("studies", {"limit": "1"})
+    answer = _Site(config, peer).get("studies", [("limit", "1")])
     if answer.status not in (200, 204):
         raise PeerError(f"{peer.url} answers {answer.status} to a query: check the address and who may use it")
 
@@ -64,6 +66,41 @@ def search(config: Config, peer: Peer, paths: Sequence[Path]) -> Mapping[Path, b
     return {path: _is_found(site, path) for path in paths}
 
 
+class InstanceSearch:
+    """Finds instances at one origin server, with the study and the patient that they are under (PS3.18 10.6)."""
+
+    def __init__(self, config: Config, peer: Peer) -> None:
+        self._site = _Site(config, peer)
+        self._peer = peer
+
+    def __call__(self, sop_instance_uid: str, study_uid: str, series_uid: str, /) -> Found:
+        """Find one instance in a series, or anywhere where study and series are "".
+
+        Raises:
+            NoAssociationError: there was nobody to ask, or the server asks for another attempt.
+        """
+        where = f"studies/{study_uid}/series/{series_uid}/instances" if study_uid else "instances"
+        found = self._search(where, "SOPInstanceUID", sop_instance_uid)
+        for match in found.matches:
+            match.StudyInstanceUID = match.get("StudyInstanceUID", "") or study_uid
+            if not match.get("PatientID"):  # which a server has to return of studies only (PS3.18 Table 10.6.3-3)
+                studies = self._search("studies", "StudyInstanceUID", match.StudyInstanceUID).matches
+                match.PatientID = next((study.get("PatientID", "") for study in studies), "")
+        return found
+
+    def _search(self, where: str, keyword: str, uid: str) -> Found:
+        fields = [(keyword, uid), ("includefield", "StudyInstanceUID"), ("includefield", "PatientID")]
+        answer = self._site.get(where, fields)
+        if answer.status in _LATER:
+            raise NoAssociationError(self._peer, f"answers {answer.status} to a query")
+        if answer.status == 204 or (answer.status == 404 and where != "instances"):
+            return Found((), is_complete=True)
+        matches = _matches(answer) if answer.status == 200 else None
+        if matches is None:
+            return Found((), is_complete=False)
+        return Found([match for match in matches if match.get(keyword) == uid], is_complete=True)
+
+
 class _Site:
     """One origin server, spoken to over a connection that is kept."""
 
@@ -73,7 +110,7 @@ class _Site:
         timeout = urllib3.Timeout(connect=peer.timeout_s, read=peer.timeout_s)
         self._pool = urllib3.PoolManager(timeout=timeout, retries=False, ssl_context=_context(config, peer))
 
-    def get(self, where: str, fields: Mapping[str, str]) -> urllib3.BaseHTTPResponse:
+    def get(self, where: str, fields: Sequence[tuple[str, str]]) -> urllib3.BaseHTTPResponse:
         return self._ask("GET", where, fields=fields)
 
     def store(self, path: Path) -> urllib3.BaseHTTPResponse:
@@ -158,7 +195,7 @@ def _is_found(site: _Site, path: Path) -> bool | None:
     if header is None:
         return None
     where = f"studies/{header.StudyInstanceUID}/series/{header.SeriesInstanceUID}/instances"
-    answer = site.get(where, {"SOPInstanceUID": str(header.SOPInstanceUID)})
+    answer = site.get(where, [("SOPInstanceUID", str(header.SOPInstanceUID))])
     if answer.status in (204, 404):
         return False
     if answer.status != 200:
@@ -174,3 +211,19 @@ def _names(answer: urllib3.BaseHTTPResponse, sop_instance_uid: str) -> bool | No
         )
     except (ValueError, TypeError, AttributeError):
         return None
+
+
+def _matches(answer: urllib3.BaseHTTPResponse) -> list[Dataset] | None:
+    """Return what of each match says where it is, None where the answer is not DICOM JSON (PS3.18 F.2)."""
+    try:
+        return [_read_match(match) for match in json.loads(answer.data)]
+    except (ValueError, TypeError, AttributeError):
+        return None
+
+
+def _read_match(match: Mapping[str, Any]) -> Dataset:
+    found = Dataset()
+    for keyword, tag in _PLACE.items():
+        values = match.get(tag, {}).get("Value") or [""]
+        setattr(found, keyword, str(values[0] or ""))
+    return found

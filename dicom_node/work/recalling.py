@@ -49,6 +49,7 @@ class Recalling:
                 delivery.attempt += 1
                 delivery.next_at = time.time() + delay_s(self._config.peers[peer], delivery.attempt, key)
             note(session, key, f"{peer}: results to be withdrawn: {error}")
+            self._give_up(session, peer, key, error)
 
     def _recall(self, name: str, key: str) -> None:
         peer, paths = self._config.peers[name], self._paths(name, key)
@@ -60,12 +61,22 @@ class Recalling:
         except NoAssociationError as error:
             with self._catalog.write() as session:
                 peer_failed(session, self._config, name, str(error))
+                self._give_up(session, name, key, str(error))
             return
         places: dict[str, Where] = {uid: found.get(path, "not said") for uid, path in paths.items()}
         notes = self._notes(key, [uid for uid, place in places.items() if place == "where it was sent"], name)
         with self._catalog.write() as session:
             peer_answered(session, name)
             self._keep(session, key, name, places, notes)
+
+    def _give_up(self, session: Session, name: str, key: str, error: str) -> None:
+        """Leave to a person what a peer could not be asked for in `give_up_after_h`."""
+        give_up_after_h = self._config.peers[name].give_up_after_h
+        for delivery in _recalled(session, name, key):
+            if time.time() - delivery.first_at > give_up_after_h * 3600:
+                delivery.state = DeliveryState.MISFILED
+                delivery.reason += f"; the peer could not be asked for {give_up_after_h:g} h: {error}"
+                note(session, delivery.result_uid, f"{name}: {delivery.state}: {delivery.reason}")
 
     def _paths(self, name: str, key: str) -> dict[str, Path]:
         with self._catalog.read() as session:
