@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from pydicom import dcmread
 from pydicom.dataelem import RawDataElement
 from pydicom.tag import Tag
 
-from dicom_node.encoding.narrow import check_header
+from dicom_node.encoding import FunctionalGroups
+from dicom_node.encoding.narrow import decode_elements
 from dicom_node.images import Stack
 from dicom_node.uids import digest
 
@@ -20,6 +22,9 @@ _SHOWN = (
     *("RescaleSlope", "RescaleIntercept", "PixelSpacing", "ImagerPixelSpacing"),
     *("ImagePositionPatient", "ImageOrientationPatient", "PatientOrientation", "Laterality", "ImageLaterality"),
 )
+
+
+_TAGS = tuple(int(Tag(keyword)) for keyword in (*_PIXELS, *_SHOWN))
 
 
 def content_digest(path: Path) -> str:
@@ -34,9 +39,8 @@ def content_digest(path: Path) -> str:
 
 
 def _digest(path: Path) -> str:
-    check_header(str(path))
-    dataset = dcmread(path, specific_tags=[*_PIXELS, *_SHOWN, "PerFrameFunctionalGroupsSequence"])
-    found = hashlib.sha256()
+    decoded = decode_elements(str(path), _TAGS)
+    dataset, found = decoded.dataset, hashlib.sha256()
     for keyword in _PIXELS:
         if keyword in dataset:
             raw = dataset.get_item(Tag(keyword))
@@ -45,17 +49,22 @@ def _digest(path: Path) -> str:
     else:
         return ""
     geometry = [f"{keyword}={dataset.get(keyword, '')}" for keyword in _SHOWN]
-    frames = [str(item) for item in dataset.get("PerFrameFunctionalGroupsSequence") or ()]
-    return digest(found.hexdigest(), *geometry, *frames)
+    return digest(found.hexdigest(), *geometry, *_frames(decoded.groups))
 
 
-def stack_content(stack: Stack) -> str:
+def _frames(groups: FunctionalGroups) -> Iterator[str]:
+    """Yield a text for each frame that tells what its functional groups say, however they are encoded."""
+    said = functools.cache(groups.flatten)
+    for frame in groups:
+        yield digest(*(said(group).hex() for group in frame))
+
+
+def stack_content(stack: Stack, shown: Callable[[Path], str] = content_digest) -> str:
     """Return a digest of what a stack's frames show together, in whatever order; "" where one shows nothing.
 
-    A stack of one single-frame object has its `content_digest`.
+    A stack of one single-frame object has its `content_digest`; who asks for many stacks of one object remembers it.
     """
-    paths = {frame.path for frame in stack.frames}
-    by_path = {path: content_digest(Path(path)) for path in paths}
+    by_path = {path: shown(Path(path)) for path in {frame.path for frame in stack.frames}}
     if not all(by_path.values()):
         return ""
     if len(stack.frames) == 1 and stack.frames[0].number is None:

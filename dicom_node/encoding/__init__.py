@@ -4,6 +4,7 @@ Work grows with the bytes alone, and ends at limits that are counts: bytes that 
 """
 
 from dicom_node.encoding.errors import CutOffError, ExcessError, UnreadableError
+from dicom_node.encoding.groups import FunctionalGroups
 from dicom_node.encoding.sources import Source, source_of
 from dicom_node.encoding.survey import FRAMES, Found, Survey
 from dicom_node.encoding.syntax import Encoding, is_two_capitals
@@ -17,6 +18,7 @@ __all__ = [
     "Encoding",
     "ExcessError",
     "Found",
+    "FunctionalGroups",
     "Source",
     "Survey",
     "UnreadableError",

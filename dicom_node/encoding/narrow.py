@@ -17,6 +17,7 @@ from typing import BinaryIO
 from pydicom import Dataset
 from pydicom.datadict import dictionary_has_tag, dictionary_VR
 from pydicom.filereader import read_dataset
+from pydicom.tag import Tag
 
 from dicom_node.encoding import (
     FRAMES,
@@ -25,6 +26,7 @@ from dicom_node.encoding import (
     Encoding,
     ExcessError,
     Found,
+    FunctionalGroups,
     Source,
     Survey,
     UnreadableError,
@@ -39,10 +41,19 @@ IMAGE_ELEMENTS_AT_MOST = 100_000  # outside per-frame and referenced sequences; 
 
 _VALUE_AT_MOST = 64 << 10  # bytes; a private blob says nothing
 _WIDE = 20_000  # elements of a sequence that is no functional group: structure sets and references have them
+_AT_ONCE = 1 << 20  # bytes
 _META_WITHIN = 64 << 10  # bytes of a file
 _FEW_FRAMES = 1000  # that many functional groups cost nothing, whatever the object says that it has
 _SHARED, _ROWS, _NUMBER_OF_FRAMES = 0x52009229, 0x00280010, 0x00280008
 _MAY_BE_WIDE = REFERENCES | {FRAMES, _SHARED}
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """A header: its elements, and apart from them the functional groups of its frames, of which most are alike."""
+
+    dataset: Dataset
+    groups: FunctionalGroups
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +72,30 @@ class _Place:
 
     def decoded(self, elements: Iterable[Found]) -> Dataset:
         """Decode elements, which are given in their order."""
+        return self._decoded(BytesIO(_taken(self.source(), elements)))
+
+    def decoded_behind(self, header: Sequence[Found], tags: Sequence[int]) -> Dataset:
+        """Decode elements of what stands behind the header, its pixels for example."""
+        source = self.source()
+        source.skip(header[-1].end if header else 0)
+        return self._decoded(BytesIO(_rest(source)) if self.encoding.is_deflated else self.file, tags)
+
+    def groups(self, elements: Sequence[Found]) -> FunctionalGroups:
+        """Return the functional groups of the frames that the elements tell of."""
+        frames = next((element for element in elements if element.tag == FRAMES and element.parts), None)
+        if frames is None:
+            return FunctionalGroups(b"", (), self.encoding, _is_sequence)
+        parts = [at - frames.start for at in frames.parts]
+        return FunctionalGroups(_taken(self.source(), [frames]), parts, self.encoding, _is_sequence)
+
+    def _decoded(self, file: BinaryIO, tags: Sequence[int] | None = None) -> Dataset:
         encoding = self.encoding
-        return read_dataset(BytesIO(_taken(self.source(), elements)), encoding.is_implicit, not encoding.is_big_endian)
+        return read_dataset(
+            file, encoding.is_implicit, not encoding.is_big_endian, specific_tags=[Tag(tag) for tag in tags or ()]
+        )
 
 
-def decode_header(path: str) -> Dataset:
+def decode_header(path: str) -> Decoded:
     """Decode a header up to its pixels, without values above 64 KiB and sequences of 20,000 elements.
 
     Raises:
@@ -75,7 +105,25 @@ def decode_header(path: str) -> Dataset:
     """
     with Path(path).open("rb") as file, _naming(path):
         place = _place(path, file)
-        return place.decoded(filter(_says_something, _bounded(place)))
+        elements = _bounded(place)
+        return Decoded(place.decoded(filter(_says_something, elements)), place.groups(elements))
+
+
+def decode_elements(path: str, tags: Sequence[int]) -> Decoded:
+    """Decode some elements of an object, wherever they stand, and the functional groups of its frames.
+
+    Raises:
+        EncodingError: naming the path, where the bytes are no data set, or more than is read of an image.
+        ObjectError: it is no DICOM file.
+        OSError: it cannot be read.
+    """
+    with Path(path).open("rb") as file, _naming(path):
+        place = _place(path, file)
+        elements = _bounded(place)
+        _check_decodable(elements)
+        dataset = place.decoded(element for element in elements if element.tag in tags)
+        dataset.update(place.decoded_behind(elements, tags))
+        return Decoded(dataset, place.groups(elements))
 
 
 def check_header(path: str) -> None:
@@ -87,10 +135,7 @@ def check_header(path: str) -> None:
         OSError: it cannot be read.
     """
     with Path(path).open("rb") as file, _naming(path):
-        for element in _bounded(_place(path, file)):
-            if element.elements > _WIDE and element.tag not in _MAY_BE_WIDE:
-                problem = f"{element.elements} elements in a sequence, more than the {_WIDE} that are decoded"
-                raise ExcessError(f"({element.tag >> 16:04X},{element.tag & 0xFFFF:04X}) holds {problem}")
+        _check_decodable(_bounded(_place(path, file)))
 
 
 def decode_message(data: bytes, transfer_syntax_uid: str, elements_at_most: int) -> Dataset:
@@ -117,6 +162,13 @@ def _bounded(place: _Place) -> list[Found]:
     _check_width(found)
     _check_frames(found, place)
     return found
+
+
+def _check_decodable(found: Iterable[Found]) -> None:
+    for element in found:
+        if element.elements > _WIDE and element.tag not in _MAY_BE_WIDE:
+            problem = f"{element.elements} elements in a sequence, more than the {_WIDE} that are decoded"
+            raise ExcessError(f"({element.tag >> 16:04X},{element.tag & 0xFFFF:04X}) holds {problem}")
 
 
 def _check_width(found: Sequence[Found]) -> None:
@@ -160,7 +212,7 @@ def _place(path: str, file: BinaryIO) -> _Place:
 
 def _says_something(element: Found) -> bool:
     if element.elements:
-        return element.elements <= _WIDE or element.tag in (FRAMES, _SHARED)
+        return not element.parts and (element.elements <= _WIDE or element.tag == _SHARED)
     return element.end - element.start <= _VALUE_AT_MOST
 
 
@@ -174,6 +226,11 @@ def _taken(source: Source, elements: Iterable[Found]) -> bytes:
             taken += data
             at += len(data)
     return bytes(taken)
+
+
+def _rest(source: Source) -> bytes:
+    """Return all bytes that are left."""
+    return b"".join(iter(lambda: source.read(_AT_ONCE), b""))
 
 
 @functools.cache

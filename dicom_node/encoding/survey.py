@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Callable
+from array import array
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from dicom_node.encoding.errors import CutOffError, ExcessError, UnreadableError
@@ -14,11 +15,8 @@ from dicom_node.encoding.syntax import (
     END_OF_SEQUENCE,
     ITEM,
     ITEMS,
-    LONG_VRS,
-    SHORT_VRS,
     UNDEFINED,
     Encoding,
-    is_two_capitals,
 )
 from dicom_node.encoding.walk import DEEPEST, REFERENCES
 
@@ -41,7 +39,9 @@ class Found:
     end: int
     elements: int  # elements, items and delimiters in it; 0 where it is no sequence
     items: int  # of them, the items of the sequence itself
-    is_spoilt: bool = False  # a sequence of defined length whose items cannot be read
+    parts: Sequence[
+        int
+    ] = ()  # of FRAMES: where each item, each functional group and each delimiter begins, and the end
 
 
 class Survey:
@@ -88,15 +88,17 @@ class Survey:
             return Found(tag, start, end, elements, 0)
         if length != UNDEFINED and not self._holds_items(tag, vr):
             return Found(tag, start, at + length, 0, 0)
+        parts = array("Q")
         try:
-            end, elements, items = self._count(at, length, self._left(tag))
+            end, elements, items = self._count(at, length, self._left(tag), parts)
         except ExcessError:
             raise
         except UnreadableError:
             if length == UNDEFINED:
                 raise
-            return Found(tag, start, at + length, 0, 0, is_spoilt=True)
-        return Found(tag, start, end, elements, items)
+            return Found(tag, start, at + length, 0, 0)
+        parts.append(end)
+        return Found(tag, start, end, elements, items, parts if tag == FRAMES else ())
 
     def _left(self, tag: int) -> int:
         """Return how many elements more an element of this tag may hold."""
@@ -123,18 +125,9 @@ class Survey:
 
     def _head(self, at: int) -> tuple[int, bytes, int, int]:
         """Return an element's tag, VR ("" is an implicit one), where its value starts, and its length."""
-        here, data, encoding = at - self._base, self._data, self._encoding
         try:
-            group, element, vr, length = encoding.head.unpack_from(data, here)
-            tag = group << 16 | element
-            if not encoding.is_implicit:
-                if vr in SHORT_VRS:
-                    return tag, vr, at + 8, length
-                if vr in LONG_VRS:
-                    return tag, vr, at + 12, encoding.long.unpack_from(data, here + 8)[0]
-                if is_two_capitals(vr):
-                    return tag, vr, at + 8, length
-            return tag, b"", at + 8, encoding.long.unpack_from(data, here + 4)[0]
+            tag, vr, start, length = self._encoding.read_head(self._data, at - self._base)
+            return tag, vr, self._base + start, length
         except struct.error:
             self._read_on(at)
             return self._head(at)
@@ -156,39 +149,45 @@ class Survey:
             at += length
         raise ExcessError(f"more than {ELEMENTS_AT_MOST} fragments")
 
-    def _count(self, at: int, length: int, at_most: int) -> tuple[int, int, int]:
+    def _count(self, at: int, length: int, at_most: int, parts: array[int]) -> tuple[int, int, int]:
         """Return where the sequence ends whose items begin at a position, how many elements it holds, and its items.
 
         `ends` has an entry for each sequence and each item that is open, by turns: where it ends, or never, where a
-        delimiter says so.
+        delimiter says so. Where the items and what stands in them begin is added to `parts`.
         """
         ends = [_NEVER if length == UNDEFINED else at + length]
         elements = items = 0
         while ends:
             if at >= ends[-1]:
-                if at > ends[-1]:
-                    raise UnreadableError("an item is longer than the sequence that it is in")
-                ends.pop()
+                _close(ends, at)
                 continue
+            if len(ends) <= 2:
+                parts.append(at)
             elements += 1
             if elements > at_most or len(ends) > 2 * DEEPEST:
                 raise ExcessError(_beyond(len(ends)))
             tag, vr, at, length = self._head(at)
+            end = _NEVER if length == UNDEFINED else at + length
             if tag == (_END if len(ends) % 2 else _END_OF_ITEM) and ends[-1] == _NEVER:
                 ends.pop()
             elif len(ends) % 2:
                 if tag != _ITEM:
                     raise UnreadableError(f"({tag >> 16:04X},{tag & 0xFFFF:04X}) stands where an item should")
                 items += len(ends) == 1
-                ends.append(_NEVER if length == UNDEFINED else at + length)
+                ends.append(end)
             elif length == UNDEFINED and vr in _FRAGMENTED:
                 at, fragments = self._behind_fragments(at)
                 elements += fragments
             elif length == UNDEFINED or self._holds_items(tag, vr):
-                ends.append(_NEVER if length == UNDEFINED else at + length)
+                ends.append(end)
             else:
-                at += length
+                at = int(end)
         return at, elements, items
+
+
+def _close(ends: list[float], at: int) -> None:
+    if at > ends.pop():
+        raise UnreadableError("an item is longer than the sequence that it is in")
 
 
 def _beyond(depth: int) -> str:

@@ -40,6 +40,25 @@ class Encoding:
             transfer_syntax_uid == IMPLICIT_LITTLE, transfer_syntax_uid == EXPLICIT_BIG, transfer_syntax_uid in DEFLATED
         )
 
+    def read_head(self, data: bytes, at: int) -> tuple[int, bytes, int, int]:
+        """Return the tag, the VR ("" is an implicit one), where the value starts, and its length, of an element.
+
+        An item or delimiter has no VR, whatever its length looks like.
+
+        Raises:
+            struct.error: the bytes end before the value starts.
+        """
+        group, element, vr, length = self.head.unpack_from(data, at)
+        tag = group << 16 | element
+        if not self.is_implicit and group != ITEMS:
+            if vr in SHORT_VRS:
+                return tag, vr, at + 8, length
+            if vr in LONG_VRS:
+                return tag, vr, at + 12, self.long.unpack_from(data, at + 8)[0]
+            if is_two_capitals(vr):
+                return tag, vr, at + 8, length
+        return tag, b"", at + 8, self.long.unpack_from(data, at + 4)[0]
+
 
 def is_two_capitals(vr: bytes) -> bool:
     """Say whether two bytes can be a value representation; where they cannot, some writers mean an implicit one."""

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dicom_node.imaging.headers import Values
+
+SAME_ORIENTATION_DEGREES = 1.0
 
 SAME_POSITION_MM = 0.01
 """Slices nearer than this lie at one position."""
@@ -32,8 +35,12 @@ class Plane:
 
     def turned_by_degrees(self, other: Plane) -> float:
         """Return the larger of the angles between the two planes' rows and columns."""
-        cosines = self.along_row @ other.along_row, self.along_column @ other.along_column
-        return float(np.degrees(np.arccos(np.clip(min(cosines), -1, 1))))
+        return float(_turned_by_degrees(self.axes[np.newaxis], other.axes)[0])
+
+    @property
+    def axes(self) -> NDArray[np.float64]:
+        """Unit vectors (2, 3) along row and column."""
+        return np.stack((self.along_row, self.along_column))
 
 
 AXIAL = Plane(np.zeros(3), np.array([1.0, 0, 0]), np.array([0, 1.0, 0]))
@@ -60,6 +67,31 @@ def numbers(values: Values, keyword: str, count: int) -> NDArray[np.float64] | N
         return None
     array = np.array(found, dtype=np.float64)
     return array if np.isfinite(array).all() else None
+
+
+def orientations(planes: Sequence[Plane | None]) -> list[int]:
+    """Return for each plane the number of its orientation, as they come; -1 where there is no plane.
+
+    A plane has the first orientation whose rows and columns are within SAME_ORIENTATION_DEGREES of its own.
+    """
+    known = np.empty((len(planes), 2, 3))  # unit vectors along row and column of each orientation
+    count, found = 0, []
+    for plane in planes:
+        if plane is None:
+            found.append(-1)
+            continue
+        near = np.flatnonzero(_turned_by_degrees(known[:count], plane.axes) <= SAME_ORIENTATION_DEGREES)
+        if not len(near):
+            known[count] = plane.axes
+            count += 1
+        found.append(int(near[0]) if len(near) else count - 1)
+    return found
+
+
+def _turned_by_degrees(known: NDArray[np.float64], axes: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return for each of the known axes (n, 2, 3) the larger of the angles to others (2, 3)."""
+    cosines = np.einsum("nij,ij->ni", known, axes).min(axis=1)
+    return np.asarray(np.degrees(np.arccos(np.clip(cosines, -1, 1))))
 
 
 def plane_name(normal: NDArray[np.float64]) -> str:

@@ -24,7 +24,7 @@ from pydicom.dataelem import RawDataElement, convert_raw_data_element
 from pydicom.errors import BytesLengthException, InvalidDicomError
 from pydicom.tag import BaseTag, Tag
 
-from dicom_node.encoding.narrow import decode_header
+from dicom_node.encoding.narrow import Decoded, decode_header
 from dicom_node.errors import ObjectError
 from dicom_node.images import Facts, FactValue
 from dicom_node.imaging.age import age_at_study
@@ -103,7 +103,7 @@ def naming(name: str, problem: str) -> Iterator[None]:
         raise ObjectError(name, f"{problem}: {said}") from error
 
 
-def read_header(path: str) -> Dataset:
+def read_header(path: str) -> Decoded:
     """Read a file up to its pixels; what is wide in it and says nothing of the image is left out.
 
     Raises:
@@ -112,11 +112,11 @@ def read_header(path: str) -> Dataset:
     """
     with naming(path, "its header cannot be read"):
         refuse_bomb(path)
-        dataset = decode_header(path)
-        identified = dataset.get("SOPClassUID") and dataset.get("SOPInstanceUID")
+        header = decode_header(path)
+        identified = header.dataset.get("SOPClassUID") and header.dataset.get("SOPInstanceUID")
     if not identified:
         raise ObjectError(path, "names no SOP Class or SOP Instance UID")
-    return dataset
+    return header
 
 
 def values_of(dataset: Dataset) -> Values:
@@ -136,6 +136,25 @@ def frame_values(dataset: Dataset, number: int) -> Values:
     items = dataset.get("PerFrameFunctionalGroupsSequence") or ()
     if number <= len(items):
         _add_groups(items[number - 1], found)
+    return found
+
+
+def values_of_frames(header: Decoded) -> Iterator[Values]:
+    """Yield the values of each frame's own functional groups; a group that many frames have alike is decoded once."""
+    known: dict[bytes, Values] = {}
+    character_set = header.dataset.original_character_set or default_encoding
+    for frame in header.groups:
+        found: dict[str, tuple[FactValue, ...]] = {}
+        for group in frame:
+            if group not in known:
+                known[group] = _values_of_group(header.groups.decode(group, character_set))
+            _add_values(known[group], found)
+        yield found
+
+
+def _values_of_group(item: Dataset) -> Values:
+    found: dict[str, tuple[FactValue, ...]] = {}
+    _add_groups(item, found)
     return found
 
 
@@ -174,6 +193,14 @@ def _add_groups(item: Dataset, found: dict[str, tuple[FactValue, ...]]) -> None:
             for group in item.get(keyword) or ():
                 _add(group, found)
             _add_codes(item, keyword, found)
+
+
+def _add_values(values: Values, found: dict[str, tuple[FactValue, ...]]) -> None:
+    """Add a further group's values: of numbers and texts the first counts, codes are all kept."""
+    for keyword in values.keys() & found.keys():
+        if dictionary_VR(keyword) == "SQ":
+            found[keyword] = (*found[keyword], *values[keyword])
+    found.update((keyword, value) for keyword, value in values.items() if keyword not in found)
 
 
 def _add_codes(dataset: Dataset, keyword: str, found: dict[str, tuple[FactValue, ...]]) -> None:

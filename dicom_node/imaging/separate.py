@@ -10,10 +10,8 @@ from functools import cached_property
 import numpy as np
 
 from dicom_node.images import FactValue, Frame
-from dicom_node.imaging.geometry import Plane, plane_of, position_numbers
+from dicom_node.imaging.geometry import Plane, orientations, plane_of, position_numbers
 from dicom_node.imaging.headers import Values
-
-SAME_ORIENTATION_DEGREES = 1.0
 
 _ALWAYS_APART = {
     "SOPClassUID": 0.0,
@@ -72,10 +70,8 @@ class Item:
 def separate(items: Iterable[Item]) -> list[list[Item]]:
     """Split frames into stacks: by what always tells stacks apart; where positions repeat by time, then by order."""
     ordered = sorted(items, key=lambda item: item.order)
-    orientations: list[Plane] = []
     makes = zip(*(_clustered(ordered, keyword, gap) for keyword, gap in _ALWAYS_APART.items()), strict=True)
-    turns = (_orientation(item, orientations) for item in ordered)
-    groups = _grouped(ordered, zip(makes, turns, strict=True))
+    groups = _grouped(ordered, zip(makes, orientations([item.plane for item in ordered]), strict=True))
     groups = [part for group in groups for part in _by_frame_of_reference(group)]
     for keyword, gap in _APART_WHERE_POSITIONS_REPEAT.items():
         groups = [part for group in groups for part in _by_repeats(group, keyword, gap)]
@@ -112,17 +108,6 @@ def _clustered(items: Sequence[Item], keyword: str, gap: float) -> list[tuple[Fa
         least[number] = least[before] if near else number
         before = number
     return [tuple(least[part] if isinstance(part, float) else part for part in value) for value in values]
-
-
-def _orientation(item: Item, known: list[Plane]) -> int:
-    """Return which of the known orientations this frame has; a new one is added to them."""
-    if item.plane is None:
-        return -1
-    for number, plane in enumerate(known):
-        if item.plane.turned_by_degrees(plane) <= SAME_ORIENTATION_DEGREES:
-            return number
-    known.append(item.plane)
-    return len(known) - 1
 
 
 def _by_frame_of_reference(group: list[Item]) -> list[list[Item]]:
@@ -210,6 +195,8 @@ def _ranks(positions: Sequence[int], values: Sequence[tuple[FactValue, ...]]) ->
     at_position: dict[int, list[tuple[FactValue, ...]]] = {}
     for position, value in zip(positions, values, strict=True):
         at_position.setdefault(position, []).append(value)
-    for found in at_position.values():
-        found.sort(key=lambda value: [(isinstance(one, str), one) for one in value])
-    return [at_position[position].index(value) for position, value in zip(positions, values, strict=True)]
+    ranks: dict[tuple[int, tuple[FactValue, ...]], int] = {}
+    for position, found in at_position.items():
+        for rank, value in enumerate(sorted(found, key=lambda value: [(isinstance(one, str), one) for one in value])):
+            ranks.setdefault((position, value), rank)
+    return [ranks[place] for place in zip(positions, values, strict=True)]

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 from pydicom import Dataset
 
+from dicom_node.encoding.narrow import Decoded
 from dicom_node.errors import ObjectError
 from dicom_node.images import Facts, FactValue, Frame, Stack
 from dicom_node.imaging.geometry import plane_name, position_numbers
-from dicom_node.imaging.headers import Values, frame_values, merged, naming, read_header, values_of
+from dicom_node.imaging.headers import Values, frame_values, merged, naming, read_header, values_of, values_of_frames
 from dicom_node.imaging.kinds import STANDING_ALONE, object_kind, stack_kind
 from dicom_node.imaging.separate import Item, in_order, separate
 from dicom_node.uids import digest
@@ -80,22 +82,29 @@ def _open(path: str) -> _Object:
     """Read one header."""
     header = read_header(path)
     with naming(path, "its header cannot be read"):
-        shared = values_of(header)
+        shared = values_of(header.dataset)
         items = tuple(_items(path, header, shared))
-        return _Object(str(header.SOPInstanceUID), items, _is_ours(header))
+        return _Object(str(header.dataset.SOPInstanceUID), items, _is_ours(header.dataset))
 
 
-def _items(path: str, header: Dataset, shared: Values) -> Iterator[Item]:
+def _items(path: str, header: Decoded, shared: Values) -> Iterator[Item]:
     """Yield one item per frame; an object that is no image, or is not cut into frames, gives one."""
-    count = int(_first_number(shared, "NumberOfFrames", 1))
-    whole = count <= 1 and "PerFrameFunctionalGroupsSequence" not in header
+    dataset, count = header.dataset, int(_first_number(shared, "NumberOfFrames", 1))
+    whole = count <= 1 and not header.groups and "PerFrameFunctionalGroupsSequence" not in dataset
     if whole or object_kind(shared) == "non-image":
-        yield Item(_frame(path, header, None), shared, {})
+        yield Item(_frame(path, dataset, None), shared, {})
         return
     if count > _MAX_FRAMES:
         raise ObjectError(path, f"says that it has {count} frames, more than the {_MAX_FRAMES} that are read")
-    for number in range(1, max(count, 1) + 1):
-        yield Item(_frame(path, header, number), shared, frame_values(header, number))
+    for number, own in zip(range(1, max(count, 1) + 1), _own_values(header), strict=False):
+        yield Item(_frame(path, dataset, number), shared, own)
+
+
+def _own_values(header: Decoded) -> Iterator[Values]:
+    """Yield the values of each frame's own functional groups, without end; none of a frame that has none."""
+    if header.groups:
+        return itertools.chain(values_of_frames(header), itertools.repeat({}))
+    return (frame_values(header.dataset, number) for number in itertools.count(1))
 
 
 def _frame(path: str, header: Dataset, number: int | None) -> Frame:

@@ -78,7 +78,7 @@ def current_instances(session: Session, study_uid: str, series_uid: str) -> Sequ
 def _said(path: Path) -> tuple[int, str]:
     """Return how many instances a header says that there are, 0 where it does not, and why it cannot be asked."""
     try:
-        header = decode_header(str(path))
+        header = decode_header(str(path)).dataset
     except ObjectError as error:
         return 0, error.problem
     return max(int(header.get(keyword) or 0) for keyword in _SAYS), ""

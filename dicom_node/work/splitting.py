@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -11,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from dicom_node.catalog import UNFINISHED, Catalog, Series, Stack, StackState
 from dicom_node.config import Config
-from dicom_node.content import stack_content
+from dicom_node.content import content_digest, stack_content
 from dicom_node.images import Stack as Content
 from dicom_node.imaging import Split, split, stack_id
 from dicom_node.uids import digest
@@ -69,7 +70,8 @@ class Splitting:
         corrections = {str(folder / one.path): one.correction for one in instances}
         stacks = tuple(_counted(stack, corrections) for stack in found.stacks)
         found = replace(found, stacks=stacks)
-        shown = {stack_id(stack): stack_content(stack) for stack in found.stacks}
+        content = functools.cache(content_digest)  # of one object that was cut into many stacks
+        shown = {stack_id(stack): stack_content(stack, content) for stack in found.stacks}
         with self._catalog.write() as session:
             series = session.get_one(Series, (study_uid, series_uid), with_for_update=True)
             now_current = {one.path for one in current_instances(session, study_uid, series_uid)}

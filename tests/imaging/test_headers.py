@@ -6,12 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pydicom import Dataset
+from pydicom import Dataset, dcmread
 from pydicom._dicom_dict import DicomDictionary
+from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
+from dicom_node.content import content_digest
 from dicom_node.errors import ObjectError
 from dicom_node.imaging import facts_of
-from dicom_node.imaging.headers import read_header
+from dicom_node.imaging.headers import frame_values, read_header, values_of_frames
 from tests.imaging.objects import PATIENT, ct, multi_frame_ct
 from tests.support.dicom import ct_slice, deflate_bomb, encoded
 from tests.support.memory import at_most_mb
@@ -148,8 +150,56 @@ def test_the_same_bytes_are_read_in_each_objects_own_character_set(tmp_path: Pat
         one = ct_slice("1.2.1", "1.2.1.1")
         one.SpecificCharacterSet, one.StationName = "ISO_IR 100", "\xc1 2"
         path.write_bytes(encoded(one).replace(b"ISO_IR 100", character_set.encode()))
-        said += facts_of(read_header(str(path)))["StationName"]
+        said += facts_of(read_header(str(path)).dataset)["StationName"]
     assert said == ["\xc1 2", "\u0421 2", "\xc1 2"]
+
+
+@pytest.mark.parametrize("syntax", [ImplicitVRLittleEndian, ExplicitVRLittleEndian])
+@pytest.mark.parametrize("is_delimited", [False, True])
+def test_each_frame_says_what_its_functional_groups_hold_however_they_are_encoded(
+    tmp_path: Path, syntax: str, is_delimited: bool
+) -> None:
+    path = tmp_path / "frames.dcm"
+    _save_frames(path, syntax, is_delimited=is_delimited)
+    dataset = dcmread(path)
+    read = list(values_of_frames(read_header(str(path))))
+    assert read == [frame_values(dataset, number) for number in (1, 2, 3)]
+    assert [values.get("FrameLabel") for values in read] == [("\u0421 0",), ("\u0421 1",), ("\u0421 2",)]
+
+
+def test_what_frames_show_has_one_digest_however_it_is_encoded(tmp_path: Path) -> None:
+    digests = set()
+    for syntax, is_delimited in ((ImplicitVRLittleEndian, False), (ExplicitVRLittleEndian, True)):
+        path = tmp_path / "frames.dcm"
+        _save_frames(path, syntax, is_delimited=is_delimited)
+        digests.add(content_digest(path))
+    assert len(digests) == 1
+    assert "" not in digests
+
+
+def test_a_functional_group_whose_length_looks_like_a_vr_is_read(tmp_path: Path) -> None:
+    dataset = multi_frame_ct([(0, 0, 0)])
+    (content,) = dataset.PerFrameFunctionalGroupsSequence[0].FrameContentSequence
+    content.FrameLabel = "label"
+    content.FrameComments = "x" * (int.from_bytes(b"LT", "little") - 8 - len("label ") - 8)
+    path = tmp_path / "frames.dcm"
+    dataset.save_as(path, enforce_file_format=True)
+    (values,) = values_of_frames(read_header(str(path)))
+    assert values["FrameLabel"] == ("label",)
+
+
+def _save_frames(path: Path, syntax: str, *, is_delimited: bool) -> None:
+    dataset = multi_frame_ct([(0, 0, 0), (0, 0, 2), (0, 0, 4)])
+    dataset.SpecificCharacterSet = "ISO_IR 144"
+    for number, groups in enumerate(dataset.PerFrameFunctionalGroupsSequence):
+        groups.FrameContentSequence[0].FrameLabel = f"\u0421 {number}"
+    for element in dataset.iterall():
+        if element.VR == "SQ" and is_delimited:
+            element.is_undefined_length = True
+            for item in element.value:
+                item.is_undefined_length_sequence_item = True
+    dataset.file_meta.TransferSyntaxUID = UID(syntax)
+    dataset.save_as(path, enforce_file_format=True)
 
 
 def test_a_deflated_object_that_would_fill_the_memory_is_refused_unread(tmp_path: Path) -> None:

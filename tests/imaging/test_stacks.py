@@ -3,6 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from pydicom import Dataset, uid
 
@@ -320,3 +321,12 @@ def test_a_wrong_character_set_does_not_lose_the_object(tmp_path: Path, charset:
     path.write_bytes(path.read_bytes().replace(b"ISO_IR 100", charset))
     (stack,) = split("1.2.3", "1.2.3.1", [(str(path), "")]).stacks
     assert stack.text("SeriesDescription").startswith("Sch")
+
+
+def test_slices_that_are_all_turned_otherwise_are_each_a_stack(tmp_path: Path) -> None:
+    turns = np.radians(np.arange(180) * 2)
+    slices = [
+        ct(InstanceNumber=number, ImageOrientationPatient=[1, 0, 0, 0, float(np.cos(turn)), float(np.sin(turn))])
+        for number, turn in enumerate(turns)
+    ]
+    assert len(stacks(tmp_path, slices).stacks) == 180
