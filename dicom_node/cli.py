@@ -7,6 +7,7 @@ import importlib
 import os
 import sys
 from datetime import datetime
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
@@ -14,7 +15,7 @@ import typer
 from sqlalchemy.exc import SQLAlchemyError
 
 from dicom_node import check as checking
-from dicom_node import cli_status, cli_train, cli_weights
+from dicom_node import cli_status, cli_train, cli_weights, shipped
 from dicom_node import conflicts as conflicting
 from dicom_node import fetch as fetching
 from dicom_node import verify as verifying
@@ -25,6 +26,7 @@ from dicom_node.deliver import send as send_objects
 from dicom_node.demo.run import run_demo
 from dicom_node.errors import ConfigError, DicomNodeError
 from dicom_node.imaging import dicom_files
+from dicom_node.initial import start_folder
 from dicom_node.modes import PRIVATE, set_umask
 from dicom_node.node import serve as serve_node
 from dicom_node.node import work as work_for_node
@@ -42,6 +44,33 @@ app.command()(cli_train.evaluate)
 app.command()(cli_status.status)
 app.command()(cli_status.explain)
 app.command()(cli_status.retry)
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        say(f"dicom-node {version('dicom-node')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    *,
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Take what stands before every command."""
+
+
+@app.command()
+def init(
+    folder: Annotated[Path, typer.Argument(file_okay=False, help="Made where it is not there.")] = Path(),
+) -> None:
+    """Write a configuration whose every key is explained, and make the folders that it names."""
+    config = start_folder(folder)
+    say(f"{config.folder / HERE}: every key is explained there; enter your PACS under [peers.pacs]")
+    say(f"{config.storage_folder}: what is received and made, and the weights that you add")
+    say(f"Next, in {config.folder}: `dicom-node check`, then `dicom-node serve`")
 
 
 @app.command()
@@ -83,11 +112,15 @@ def check(config: ConfigPath = HERE, *, as_json: AsJson = False) -> None:
 def run(
     pipeline: Annotated[str, typer.Argument(help="A pipeline of the configuration, e.g. lung_cxr.")],
     path: Annotated[Path, typer.Argument(help="A DICOM file, a folder of one series, a NIfTI file or a picture.")],
-    folder: Annotated[Path, typer.Option("--out", file_okay=False, help="Where DICOM results, masks and pictures go.")],
+    folder: Annotated[
+        Path, typer.Option("--out", file_okay=False, help="Where DICOM results, masks and pictures go.")
+    ] = Path("run-output"),
     weights: Annotated[
         list[str] | None, typer.Option(help="Another entry of the weights catalogue; ROLE=ENTRY where there are roles.")
     ] = None,
-    config: ConfigPath = HERE,
+    config: Annotated[
+        Path | None, typer.Option("--config", "-c", help="Left out: config.toml, else what comes with the program.")
+    ] = None,
     *,
     raw: Annotated[
         bool, typer.Option("--raw", help="Also write raw.npz: what the network was given and gave.")
@@ -95,7 +128,7 @@ def run(
     as_json: AsJson = False,
 ) -> None:
     """Run one model on files, without a node; nothing is sent."""
-    settings = load_config(config)
+    settings = load_config(config or (HERE if HERE.exists() else shipped.CONFIG))
     library = importlib.import_module("dicom_node.library")  # needs torch, which the other commands start without
     require_known(pipeline, {*settings.pipelines, *library.pipeline_names()}, "pipeline", "[pipelines.NAME]")
     _require_path(path)

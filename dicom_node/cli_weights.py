@@ -17,7 +17,7 @@ from dicom_node.config_words import did_you_mean
 from dicom_node.errors import WeightsError
 from dicom_node.infer.tensorflow_process import TensorFlowProcess
 from dicom_node.weights_import import is_model, keep_model
-from dicom_node.weights_store import Weights, read_catalog
+from dicom_node.weights_store import Weights, known_weights
 
 app = typer.Typer(no_args_is_help=True, help="The weight files that pipelines run with.")
 
@@ -31,7 +31,7 @@ def list_entries(
     as_json: AsJson = False,
 ) -> None:
     """Show the weights catalogue, or the card of an entry: use, limits, quality, licence."""
-    known = read_catalog(load_config(config).weights_folder)
+    known = known_weights(load_config(config).weights_folder)
     if as_json:
         entries = [_known(known, name)] if name else known.values()
         print_json("weights list", {"entries": [_plain(entry) for entry in entries]})
@@ -82,7 +82,7 @@ def probe(
 ) -> None:
     """Run an entry's bare network on an array: proves that an import is right."""
     settings = load_config(config)
-    entry = _known(read_catalog(settings.weights_folder), name)
+    entry = _known(known_weights(settings.weights_folder), name)
     found = _probed(settings, entry, _array(batch))
     np.savez(output, **found)  # type: ignore[arg-type]  # NumPy types the names that are options, not arrays
     if as_json:

@@ -9,7 +9,6 @@ import ssl
 import tomllib
 from collections.abc import Collection, Iterable, Mapping
 from datetime import time
-from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any, Literal, Self, TypeAlias, get_args
@@ -427,7 +426,7 @@ class Log(_Section):
 
 
 class _Document(_Section):
-    weights: Path = Path("weights")
+    weights: Path | None = None  # where a site's own weights are added; None is weights/ in the storage folder
     node: Node = Node()
     callers: dict[str, NamedCaller] = {}
     storage: Storage = Storage()
@@ -447,15 +446,15 @@ class Config(_Document):
     folder: Path
     unused_conditions: tuple[str, ...] = ()  # groups of [conditions] that no `when` includes
 
-    @cached_property
+    @property
     def storage_folder(self) -> Path:
         """Where objects are kept, absolute."""
         return self.folder / self.storage.folder
 
-    @cached_property
+    @property
     def weights_folder(self) -> Path:
-        """Where weights/catalog.toml lies, absolute."""
-        return self.folder / self.weights
+        """Where the site's own weights and their catalog.toml lie, absolute: what imports and trainings add."""
+        return self.storage_folder / "weights" if self.weights is None else self.folder / self.weights
 
     @property
     def catalog_url(self) -> str:
@@ -522,6 +521,8 @@ def load_config(path: Path) -> Config:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: not UTF-8 text (byte {error.start})") from error
+    except FileNotFoundError as error:
+        raise ConfigError(f"{path}: there is no such file; `dicom-node init` writes one") from error
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
     except tomllib.TOMLDecodeError as error:

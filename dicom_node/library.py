@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
+from dicom_node import shipped
 from dicom_node.config import Config, load_config
 from dicom_node.config_words import validation_sentences
 from dicom_node.demo.overlay import overlay_png, picture_png
@@ -30,7 +31,6 @@ from dicom_node.results import Request, encode
 Arrays: TypeAlias = dict[str, NDArray[Any]]
 
 RAW = "raw.npz"
-DEFAULTS = Path(__file__).parents[1] / "config.toml"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -148,7 +148,7 @@ def load(name: str, weights: str | Mapping[str, str] = "", device: str = "cpu", 
         device: torch's name of the device.
         settings: the pipeline's own settings.
     """
-    return load_from(load_config(DEFAULTS), name, weights, device=device, **settings)
+    return load_from(load_config(shipped.CONFIG), name, weights, device=device, **settings)
 
 
 def load_from(config: Config, name: str, weights: str | Mapping[str, str] = "", **changes: Any) -> Loaded:
@@ -161,7 +161,7 @@ def with_changes(config: Config, name: str, weights: str | Mapping[str, str] = "
     section = config.pipelines.get(name)
     values = section.model_dump() if section else {}
     changed = {**values, **changes, **({"weights": weights} if weights else {})}
-    document = {"folder": config.folder, "weights": config.weights, "pipelines": {name: changed}}
+    document = {"folder": config.folder, "weights": config.weights_folder, "pipelines": {name: changed}}
     try:
         return Config.model_validate(document)
     except ValidationError as error:

@@ -1,4 +1,4 @@
-"""weights/catalog.toml: which weight files there are, what made them, and whether they are still what they were.
+"""A weights folder's catalog.toml: which files there are, what made them, and whether they are still what they were.
 
 An entry's `file` ends in `.safetensors` (tensors that a pipeline loads into its PyTorch network), `.h5` (Keras 2's
 legacy weights of a published recipe) or `.keras`, or it is a SavedModel's folder. The last three TensorFlow runs, in a
@@ -17,6 +17,7 @@ from typing import Any, Final, Literal, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from dicom_node import shipped
 from dicom_node.errors import WeightsError
 
 CATALOG = "catalog.toml"
@@ -113,6 +114,11 @@ def read_catalog(folder: Path) -> dict[str, Weights]:
         return {name: _entry(folder, name, values) for name, values in entries.items()}
     except (tomllib.TOMLDecodeError, KeyError, TypeError) as error:
         raise WeightsError(f"{path}: {error!r}") from error
+
+
+def known_weights(folder: Path) -> dict[str, Weights]:
+    """Return the entries that come with the program, and those of a site's own folder; of one name, the site's."""
+    return {**read_catalog(shipped.WEIGHTS), **read_catalog(folder)}
 
 
 def _entry(folder: Path, name: str, values: Mapping[str, Any]) -> Weights:

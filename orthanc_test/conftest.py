@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from orthanc_test.orthanc import Orthanc
+from dicom_node.demo.orthanc import Orthanc
 from tests.support.programs import require
 from tests.support.tensorflow import models
 

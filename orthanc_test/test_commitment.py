@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from dicom_node.catalog import Delivery, DeliveryState, StackState
+from dicom_node.demo.orthanc import Orthanc
 from dicom_node.receive.commitment import commitment_offers
 from dicom_node.receive.receiver import Receiver
-from orthanc_test.orthanc import Orthanc
 from tests.support.dicom import ct_slice
 from tests.work.house import House
 

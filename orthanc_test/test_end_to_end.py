@@ -20,11 +20,11 @@ from sqlalchemy import select
 
 from dicom_node.catalog import Run, StackState
 from dicom_node.deliver import send
+from dicom_node.demo.orthanc import Orthanc, free_port
 from dicom_node.demo.pacs import SmallPacs
 from dicom_node.demo.studies import radiograph_study, write_studies
 from dicom_node.imaging import dicom_files
 from dicom_node.weights_import import keep_model
-from orthanc_test.orthanc import Orthanc, free_port
 from orthanc_test.real_data import REAL_DATA, wrapped_radiographs
 from orthanc_test.running import PROGRAM, RunningNode
 from orthanc_test.validity import errors_of_ours

@@ -10,9 +10,9 @@ from typer.testing import CliRunner
 
 from dicom_node.catalog import Instance, StackState
 from dicom_node.cli import app
+from dicom_node.demo.orthanc import Orthanc, free_port
 from dicom_node.receive.receiver import Receiver
 from dicom_node.receive.registrar import Registrar
-from orthanc_test.orthanc import Orthanc, free_port
 from tests.receive.node import eventually
 from tests.support.dicom import PATIENT_ID, encoded, radiograph, series
 from tests.work.house import House

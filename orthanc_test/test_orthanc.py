@@ -9,8 +9,8 @@ from pydicom.dataset import FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage
 from pynetdicom import AE
 
+from dicom_node.demo.orthanc import Orthanc, OrthancError
 from dicom_node.uids import derived_uid
-from orthanc_test.orthanc import Orthanc, OrthancError
 from tests.support.programs import require
 
 

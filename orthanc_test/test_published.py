@@ -16,7 +16,7 @@ from sqlalchemy import select
 
 from dicom_node.catalog import Run
 from dicom_node.deliver import send
-from orthanc_test.orthanc import Orthanc, free_port
+from dicom_node.demo.orthanc import Orthanc, free_port
 from orthanc_test.published_images import (
     MRA,
     T1,

@@ -9,10 +9,10 @@ from pydicom import dcmread
 
 from dicom_node.config import Config, Encoding, Peer
 from dicom_node.deliver import send
+from dicom_node.demo.orthanc import Orthanc
 from dicom_node.findings import Segmentation
 from dicom_node.images import Stack
 from dicom_node.results import EncodedFile, encode
-from orthanc_test.orthanc import Orthanc
 from tests.results import builders
 from tests.results.nine import EVERY_KIND, PIPELINES
 

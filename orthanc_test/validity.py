@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pydicom import Dataset, dcmread
 
-from orthanc_test.orthanc import Orthanc
+from dicom_node.demo.orthanc import Orthanc
 from tests.support.validity import errors
 
 _MADE = ("SEG", "SR", "OT", "KO", "PR")

@@ -5,17 +5,17 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from dicom_node import shipped
 from dicom_node.cards import enforced, readers
 from dicom_node.cli import app
-from dicom_node.library import DEFAULTS
 from dicom_node.weights_store import Weights, read_catalog
 
 FIELDS = ("trained", "licence", "source", "intended_use", "limits", "quality", "classes")
-SHIPPED = list(read_catalog(DEFAULTS.parent / "weights").values())
+SHIPPED = list(read_catalog(shipped.WEIGHTS).values())
 
 
 def listed(*words: str) -> str:
-    done = CliRunner(env={"COLUMNS": "250"}).invoke(app, ["weights", "list", *words, "--config", str(DEFAULTS)])
+    done = CliRunner(env={"COLUMNS": "250"}).invoke(app, ["weights", "list", *words, "--config", str(shipped.CONFIG)])
     return done.output if done.exit_code == 0 else str(done.exception)
 
 
@@ -31,7 +31,7 @@ def test_every_shipped_entry_has_a_complete_card_and_a_pipeline_that_says_what_i
 
 
 def test_shipped_weights_are_small_and_every_file_has_an_entry() -> None:
-    folder = Path(DEFAULTS.parent / "weights")
+    folder = Path(shipped.WEIGHTS)
     files = {path.name: path.stat().st_size for path in folder.glob("*.safetensors")}
     assert files.keys() == {entry.path.name for entry in SHIPPED}
     assert max(files.values()) <= 8 * 2**20

@@ -19,8 +19,8 @@ from sqlalchemy import select
 
 from dicom_node.catalog import Series, Stack
 from dicom_node.deliver import send
+from dicom_node.demo.orthanc import free_port
 from dicom_node.demo.pacs import SmallPacs
-from orthanc_test.orthanc import free_port
 from orthanc_test.running import PROGRAM, RunningNode
 
 REPOSITORY = Path(__file__).parents[1]

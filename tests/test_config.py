@@ -141,7 +141,7 @@ def test_a_wrong_word_for_an_implausible_finding_is_refused_with_the_nearest(
 
 
 def test_a_missing_file_is_said() -> None:
-    with pytest.raises(ConfigError, match="cannot be read"):
+    with pytest.raises(ConfigError, match="there is no such file; `dicom-node init` writes one"):
         load_config(Path("nowhere.toml"))
 
 

@@ -7,11 +7,12 @@ import pytest
 from pydicom import dcmread
 
 import pipelines
+from dicom_node import shipped
 from dicom_node.config import load_config
 from dicom_node.demo.studies import radiograph_study
 from dicom_node.errors import ObjectError, RefusalError
 from dicom_node.findings import Segmentation
-from dicom_node.library import DEFAULTS, run_to_files
+from dicom_node.library import run_to_files
 from tests.imaging.objects import ct, multi_frame_ct
 from tests.support.dicom import encoded, series
 
@@ -43,7 +44,7 @@ def test_a_picture_without_a_header_gives_the_same_mask_without_sides(chest: Pat
 
 
 def test_run_writes_objects_masks_and_pictures(chest: Path, tmp_path: Path) -> None:
-    files = list(run_to_files(load_config(DEFAULTS), "lung_cxr", chest, tmp_path / "out"))
+    files = list(run_to_files(load_config(shipped.CONFIG), "lung_cxr", chest, tmp_path / "out"))
     assert sorted(path.suffix for path in files) == [".dcm", ".dcm", ".png", ".png"]
     assert {dcmread(path).Modality for path in files if path.suffix == ".dcm"} == {"SEG", "SR"}
 

@@ -20,10 +20,10 @@ from sqlalchemy import func, select
 from benchmarks.receiving.corpus import read_digests
 from dicom_node.catalog import Catalog, Instance
 from dicom_node.config import Config
+from dicom_node.demo.orthanc import Orthanc, free_port
 from dicom_node.processes import HasFileno, start
 from dicom_node.receive.association_table import AssociationTable
 from dicom_node.receive.listening import listen
-from orthanc_test.orthanc import Orthanc, free_port
 
 _TICKS = os.sysconf("SC_CLK_TCK")
 _REST_S = 2.5  # longer than it takes until a push counts as over

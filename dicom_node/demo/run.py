@@ -17,9 +17,11 @@ from rich.markup import escape
 from rich.table import Table
 from sqlalchemy import select
 
+from dicom_node import shipped
 from dicom_node.catalog import Catalog, Result, Run, Stack
 from dicom_node.config import Config, Peer, load_config
 from dicom_node.deliver import send
+from dicom_node.demo.orthanc import Orthanc
 from dicom_node.demo.overlay import overlay_png, picture_png
 from dicom_node.demo.pacs import SmallPacs
 from dicom_node.demo.studies import write_studies
@@ -27,9 +29,7 @@ from dicom_node.images import Stack as Content
 from dicom_node.node import Node
 from dicom_node.routing import Decision
 from dicom_node.status import Status, read_status, render_stacks
-from orthanc_test.orthanc import Orthanc
 
-_DEFAULTS = Path(__file__).parents[2] / "config.toml"
 _DEADLINE_S = 600.0
 _POLL_S = 0.5
 
@@ -89,7 +89,7 @@ def _a_node(config: Config) -> Iterator[None]:
 
 def _config(out: Path, pacs: Pacs) -> Config:
     """Return the default configuration with a folder, ports and a PACS of the demonstration's own."""
-    defaults = load_config(_DEFAULTS)
+    defaults = load_config(shipped.CONFIG)
     peers = {
         name: peer.model_copy(update={"ae_title": pacs.ae_title, "port": pacs.port, "host": "127.0.0.1"})
         for name, peer in defaults.peers.items()
@@ -100,7 +100,6 @@ def _config(out: Path, pacs: Pacs) -> Config:
     return defaults.model_copy(
         update={
             "folder": out,
-            "weights": defaults.weights_folder,
             "node": defaults.node.model_copy(update={"port": port, "host": "127.0.0.1"}),
             "storage": defaults.storage.model_copy(
                 update={"series_quiet_s": 2.0, "study_quiet_s": 4.0, "min_free_gb": 0}
@@ -182,7 +181,7 @@ def _stack(config: Config, run: Run) -> Content:
 
 
 def _say_what_next(out: Path, console: Console) -> None:
-    node = load_config(_DEFAULTS).node
+    node = load_config(shipped.CONFIG).node
     console.print(
         f"\nPictures, results and what was sent: {out}\n"
         "Next: edit config.toml (your PACS under [peers.pacs]), then\n"

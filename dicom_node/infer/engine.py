@@ -24,7 +24,7 @@ from dicom_node.infer.devices import require_device
 from dicom_node.infer.guarding import describe, guarded
 from dicom_node.infer.tensorflow_process import TensorFlowProcess
 from dicom_node.pipeline import Model, Pipeline, Watch
-from dicom_node.weights_store import Weights, read_catalog
+from dicom_node.weights_store import Weights, known_weights
 
 NO_WEIGHTS = "no weights"
 
@@ -142,10 +142,11 @@ class Engine:
         section = self._section(name)
         if not section.weights_by_role and self.pipeline(name).needs_weights:
             raise WeightsError(f"{NO_WEIGHTS} for {name}: name an entry in [pipelines.{name}] weights")
-        known = read_catalog(self._config.weights_folder) if section.weights_by_role else {}
+        known = known_weights(self._config.weights_folder) if section.weights_by_role else {}
         missing = [entry for entry in section.weights_by_role.values() if entry not in known]
         if missing:
-            raise WeightsError(f"{NO_WEIGHTS} for {name}: {missing[0]!r} is not in {self._config.weights_folder}")
+            where = f"among those that come with the program or in {self._config.weights_folder}"
+            raise WeightsError(f"{NO_WEIGHTS} for {name}: {missing[0]!r} is not {where}")
         return {role: known[entry] for role, entry in section.weights_by_role.items()}
 
     def _section(self, name: str) -> PipelineSection:

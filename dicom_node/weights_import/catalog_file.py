@@ -11,19 +11,22 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TypeAlias
 
+from dicom_node import shipped
 from dicom_node.errors import WeightsError
-from dicom_node.weights_store import CATALOG
+from dicom_node.weights_store import CATALOG, read_catalog
 
 Value: TypeAlias = str | int | list[str] | datetime.date
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
 
 
 def check_name(folder: Path, name: str) -> None:
-    """Refuse a name that cannot be a file's and a table's, or that the catalogue has already."""
+    """Refuse a name that cannot be a file's and a table's, or that this catalogue or the shipped one has already."""
     if not _NAME.fullmatch(name):
         raise WeightsError(f"{name!r} cannot name an entry: letters, digits, _ and - only, a letter or digit first")
     if name in _parsed(_text(folder), folder):
         raise WeightsError(f"{folder / CATALOG} has an entry {name!r} already; choose another name or remove that one")
+    if name in read_catalog(shipped.WEIGHTS):
+        raise WeightsError(f"an entry {name!r} comes with the program; choose another name")
 
 
 def append_entry(folder: Path, name: str, values: Mapping[str, Value]) -> None:

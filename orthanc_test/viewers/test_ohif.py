@@ -15,10 +15,10 @@ from playwright.sync_api import Browser, sync_playwright
 from pydicom import dcmread
 
 from dicom_node.config import Encoding
+from dicom_node.demo.orthanc import Orthanc
 from dicom_node.findings import Segmentation
 from dicom_node.images import Stack
 from dicom_node.results.encode import encode
-from orthanc_test.orthanc import Orthanc
 from orthanc_test.viewers.ohif import CONFIGURATION, install_ohif
 from orthanc_test.viewers.ohif_page import BROWSER_FLAGS, OhifPage
 from orthanc_test.viewers.origin import Origin

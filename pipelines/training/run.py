@@ -20,7 +20,7 @@ from dicom_node.infer.engine import Engine
 from dicom_node.library import read_for, with_changes
 from dicom_node.pipeline import Pipeline
 from dicom_node.weights_import import check_name
-from dicom_node.weights_store import Weights, read_catalog
+from dicom_node.weights_store import Weights, known_weights
 from pipelines.recipes import fill
 from pipelines.training.card import Made, add_to_catalogue, write_card, write_entry
 from pipelines.training.loop import Plan, Watch, fit, freeze
@@ -145,7 +145,7 @@ class Judge:
 def _entry(config: Config, name: str) -> Weights | None:
     if not name:
         return None
-    known = read_catalog(config.weights_folder)
+    known = known_weights(config.weights_folder)
     if name not in known:
         raise WeightsError(f"no entry {name!r} in the catalogue; there are {', '.join(sorted(known))}")
     return known[name]

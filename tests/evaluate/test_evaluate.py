@@ -11,6 +11,7 @@ import pytest
 from SimpleITK import GetImageFromArray, WriteImage
 from typer.testing import CliRunner
 
+from dicom_node import shipped
 from dicom_node.cli import app
 from dicom_node.config import load_config
 from dicom_node.datasets import read_dataset
@@ -19,7 +20,7 @@ from dicom_node.evaluate import evaluate, open_subject, write_report
 from dicom_node.findings import Segmentation
 from dicom_node.images import Volume
 from dicom_node.imaging import read_plain
-from dicom_node.library import DEFAULTS, load
+from dicom_node.library import load
 from pipelines.training.pooled import pool
 from tests.pipelines.support import chest
 from tests.support.dicom import encoded, series
@@ -37,7 +38,7 @@ def lungs(folder: Path) -> Path:
 
 def test_masks_are_measured_and_drawn(tmp_path: Path) -> None:
     data, out = lungs(tmp_path / "data"), tmp_path / "out"
-    words = ["evaluate", "lung_cxr", "--data", str(data), "--out", str(out), "--config", str(DEFAULTS)]
+    words = ["evaluate", "lung_cxr", "--data", str(data), "--out", str(out), "--config", str(shipped.CONFIG)]
     done = CliRunner().invoke(app, words)
     assert done.exit_code == 0, done.output
     assert "dsc" in done.output
@@ -56,7 +57,7 @@ def test_ignored_pixels_do_not_count(tmp_path: Path) -> None:
     mask[:200][mask[:200] > 0] = 255
     cv2.imwrite(str(data / "masks" / "a.png"), mask)
     dataset = read_dataset(data)
-    report = evaluate(open_subject(load_config(DEFAULTS), "lung_cxr"), dataset.kind, dataset.cases)
+    report = evaluate(open_subject(load_config(shipped.CONFIG), "lung_cxr"), dataset.kind, dataset.cases)
     assert report.metrics["dsc"].value == 1
 
 
@@ -68,7 +69,7 @@ def test_boxes_are_measured_from_low_scores_and_an_image_without_marks_counts(tm
     cv2.imwrite(str(tmp_path / "images" / "one.png"), picture)
     (tmp_path / "boxes.csv").write_text("file,label,x1,y1,x2,y2\none.png,L,482,49,511,93\n")
     dataset = read_dataset(tmp_path)
-    report = evaluate(open_subject(load_config(DEFAULTS), "lr_mark_cxr"), dataset.kind, dataset.cases)
+    report = evaluate(open_subject(load_config(shipped.CONFIG), "lr_mark_cxr"), dataset.kind, dataset.cases)
     assert {"map50", "recall", "precision"} == set(report.metrics)
     assert report.metrics["recall"].value == 1
     assert len(report.cases) == 2
@@ -80,7 +81,7 @@ def test_labels_of_dicom_slices_are_measured_and_patients_come_from_the_header(t
     (tmp_path / "index.csv").write_text("file,label\n0.dcm,non-enhanced\n1.dcm,enhanced\n")
     dataset = read_dataset(tmp_path)
     assert (dataset.kind, dataset.patients_known, len(set(dataset.patients))) == ("classes", True, 1)
-    report = evaluate(open_subject(load_config(DEFAULTS), "contrast_ct"), dataset.kind, dataset.cases)
+    report = evaluate(open_subject(load_config(shipped.CONFIG), "contrast_ct"), dataset.kind, dataset.cases)
     assert report.metrics["balanced_accuracy"].value == 0.5  # two slices alike, labelled differently
     assert report.metrics["uncertain"].value == 1  # no lung in them
     path = write_report(report, tmp_path / "out")
@@ -91,7 +92,7 @@ def test_a_refused_image_is_named_and_counted_apart(tmp_path: Path) -> None:
     (tmp_path / "images").mkdir()
     cv2.imwrite(str(tmp_path / "images" / "a.png"), chest())
     (tmp_path / "index.csv").write_text("file,label\na.png,enhanced\n")
-    subject = open_subject(load_config(DEFAULTS), "contrast_ct")
+    subject = open_subject(load_config(shipped.CONFIG), "contrast_ct")
     with pytest.raises(DicomNodeError, match=r"no image was accepted: a\.png is a picture"):
         evaluate(subject, "classes", read_dataset(tmp_path).cases)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from orthanc_test.orthanc import Orthanc
+from dicom_node.demo.orthanc import Orthanc
 from tests.faults.house import House
 from tests.faults.report import Report
 from tests.support.programs import require

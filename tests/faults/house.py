@@ -17,8 +17,8 @@ from typing import Literal, Self, TypeAlias
 from sqlalchemy import func, select
 
 from dicom_node.catalog import Delivery, PeerState
+from dicom_node.demo.orthanc import Orthanc, free_port
 from dicom_node.status import read_status
-from orthanc_test.orthanc import Orthanc, free_port
 from orthanc_test.running import RunningNode
 from tests.faults import processes
 from tests.faults.archive import Archive

@@ -22,7 +22,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from orthanc_test.orthanc import Orthanc
+from dicom_node.demo.orthanc import Orthanc
 from tests.faults.house import House, Part
 from tests.faults.sending import Modality
 from tests.faults.summary import RUNS, write_summary

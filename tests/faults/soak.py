@@ -25,8 +25,8 @@ from pathlib import Path
 from sqlalchemy import select
 
 from dicom_node.catalog import Instance
+from dicom_node.demo.orthanc import Orthanc
 from dicom_node.status import read_status
-from orthanc_test.orthanc import Orthanc
 from tests.faults import processes
 from tests.faults.house import House, Part
 from tests.faults.sending import CALLED, Modality

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import select
 
 from dicom_node.catalog import Delivery, Result, Run, Stack, StackState
-from orthanc_test.orthanc import Orthanc
+from dicom_node.demo.orthanc import Orthanc
 from tests.faults.house import ROUTE, House
 from tests.faults.sending import Modality
 from tests.faults.verdict import judge

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from dicom_node.catalog import StackState
-from orthanc_test.orthanc import Orthanc
+from dicom_node.demo.orthanc import Orthanc
 from tests.faults.house import House
 from tests.faults.sending import Modality
 from tests.faults.verdict import judge

@@ -7,8 +7,8 @@ import pytest
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from dicom_node import shipped
 from dicom_node.images import Radiograph
-from dicom_node.library import DEFAULTS
 from dicom_node.pipeline import Found, Measurement, Model, Remark, Segmentation
 from dicom_node.weights_store import read_catalog
 from pipelines.lung_cxr import LungCXR, LungSettings, TwoLungs, lung_stage
@@ -187,7 +187,7 @@ class Bright(nn.Module):
 
 
 def test_the_closer_look_lies_on_the_grid_of_the_first() -> None:
-    stage = TwoLungs(read_catalog(DEFAULTS.parent / "weights")["lung_cxr_small"], LungSettings(), "cpu")
+    stage = TwoLungs(read_catalog(shipped.WEIGHTS)["lung_cxr_small"], LungSettings(), "cpu")
     stage.network = Bright()  # type: ignore[assignment]  # a stand-in for what was loaded
     square = np.full((1, 1, 256, 256), -1, np.float32)
     square[..., 5:120, 30:200] = 1

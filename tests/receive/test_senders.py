@@ -26,7 +26,7 @@ from pydicom.uid import (
     generate_uid,
 )
 
-from orthanc_test.orthanc import Orthanc
+from dicom_node.demo.orthanc import Orthanc
 from tests.receive.node import Site
 from tests.support.dicom import ct_slice, data_set_bytes, encoded
 from tests.support.programs import require

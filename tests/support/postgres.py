@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 import pytest
 from sqlalchemy import create_engine, text
 
-from orthanc_test.orthanc import free_port
+from dicom_node.demo.orthanc import free_port
 from tests.support.programs import give_up
 
 _USER = "postgres"  # what Debian's package makes; its server refuses to run as root

@@ -15,7 +15,7 @@ from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 
-from orthanc_test.orthanc import Orthanc
+from dicom_node.demo.orthanc import Orthanc
 from tests.faults.hostile.beside import PARTS, Attack, Figures, measure
 from tests.faults.hostile.table import attacks
 from tests.faults.house import House
