@@ -64,7 +64,7 @@ def part(module: str) -> str:
 
 def layer(module: str) -> str:
     name = part(module)
-    return "ground" if name in GROUND or not name else name if name in ROOMS else TOP
+    return "ground" if name in GROUND else name if name in ROOMS else TOP
 
 
 def imports(source: str, module: str, file: str, *, package: bool = False) -> list[Import]:

@@ -116,7 +116,7 @@ def unbroken(one_thread: None, tmp_path_factory: pytest.TempPathFactory) -> Path
 
 def start_training(folder: Path, data: Path) -> subprocess.Popen[str]:
     folder.mkdir(exist_ok=True)
-    (folder / "config.toml").write_text("[pipelines.lung_cxr]\n")
+    (folder / "config.toml").write_text('weights = "weights"\n[pipelines.lung_cxr]\n')
     words = ("train", "lung_cxr", "--data", str(data), "--as", "lungs", "--out", "out", "--epochs", str(EPOCHS))
     program = Path(sys.executable).with_name("dicom-node")
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
@@ -229,7 +229,7 @@ def test_the_command_trains_the_head_of_imported_weights_and_keeps_the_rest_to_t
         WriteImage(image, str(tmp_path / "data" / f"{k}.nii.gz"))
         lines.append(f"{k}.nii.gz,{'enhanced' if k % 2 else 'non-enhanced'},p{k}")
     (tmp_path / "data" / "index.csv").write_text("\n".join(lines))
-    (tmp_path / "config.toml").write_text("[pipelines.contrast_ct]\n")
+    (tmp_path / "config.toml").write_text('weights = "weights"\n[pipelines.contrast_ct]\n')
     first = import_published(write(tables()["EnhanceCls"], tmp_path / "h5"), "mine", tmp_path / "weights")
     words = ["train", "contrast_ct", "--data", str(tmp_path / "data"), "--from", "mine", "--as", "ours"]
     words += ["--epochs", "1", "--out", str(tmp_path / "out"), "--config", str(tmp_path / "config.toml")]
