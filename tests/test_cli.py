@@ -315,7 +315,10 @@ WRONG_WORDS = [
     ("fetch pac --patient X", "did you mean 'pacs'?"),
     ("run lugn IMAGE --out FOLDER", "no pipeline 'lugn' in the configuration ([pipelines.NAME]); did you mean 'lung'?"),
     ("run lung NOWHERE --out FOLDER", "there is no such file or folder"),
-    ("run lung IMAGE --out FOLDER --weights nope", "no weights for lung: 'nope' is not among those that come with the program"),
+    (
+        "run lung IMAGE --out FOLDER --weights nope",
+        "no weights for lung: 'nope' is not among those that come with the program",
+    ),
     ("weights list nope", "no entry 'nope' in the catalogue; there are brain_mr_small, contrast_ct_small"),
     ("weights import NOWHERE --as x", "NOWHERE: cannot be opened: No such file"),
     ("train lung_cxr --data NOWHERE", "there is no such folder"),

@@ -34,7 +34,9 @@ class Installed:
     def run(self, *words: str) -> subprocess.CompletedProcess[str]:
         command = [self.environment / "bin" / words[0], *words[1:]]
         surroundings = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-        return subprocess.run(command, check=False, cwd=self.folder, env=surroundings, capture_output=True, text=True, timeout=300)
+        return subprocess.run(
+            command, check=False, cwd=self.folder, env=surroundings, capture_output=True, text=True, timeout=300
+        )
 
     def say(self, *words: str) -> str:
         done = self.run(*words)

@@ -148,7 +148,9 @@ def stack(tmp_path: Path) -> Stack:
 def configured(folder: Path, **entries: Weights) -> Config:
     """A configuration with one lung pipeline for each entry, and the catalogue with them."""
     lines = ["[pipelines.{0}]\nuse = 'pipelines.lung_cxr:LungCXR'\nmin_pixels = 16\nweights = '{0}'\n"]
-    (folder / "config.toml").write_text("".join(lines[0].format(name) for name in entries))
+    (folder / "config.toml").write_text(
+        "".join(["weights = 'weights'\n", *(lines[0].format(name) for name in entries)])
+    )
     (folder / "weights").mkdir()
     catalog = [
         f"[{name}]\nfile = '{one.path}'\nsha256 = '{one.sha256}'\nrecipe = 'LungSeg'\n" for name, one in entries.items()
