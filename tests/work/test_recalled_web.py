@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from orthanc_test.orthanc import Orthanc
 
 from dicom_node.catalog import Delivery, DeliveryState, Result, StackState
+from dicom_node.demo.orthanc import Orthanc
 from tests.deliver.origin import Origin, origin
 from tests.support.programs import give_up, require
 from tests.work.house import House
