@@ -32,7 +32,7 @@ class Installed:
     folder: Path
 
     def run(self, *words: str) -> subprocess.CompletedProcess[str]:
-        command = [self.environment / "bin" / words[0], *words[1:]]
+        command = [str(self.environment / "bin" / words[0]), *words[1:]]
         surroundings = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
         return subprocess.run(
             command, check=False, cwd=self.folder, env=surroundings, capture_output=True, text=True, timeout=300
@@ -53,7 +53,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in SOURCES:
         copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy2
         copy(ROOT / name, source / name)
-    build = ["wheel", "--quiet", "--no-deps", "--no-build-isolation", "--wheel-dir", folder, source]
+    build = ["wheel", "--quiet", "--no-deps", "--no-build-isolation", "--wheel-dir", str(folder), str(source)]
     subprocess.run([sys.executable, "-m", "pip", *build], check=True, timeout=300)
     (built,) = folder.glob("*.whl")
     return built
@@ -66,15 +66,8 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Installe
     venv.create(environment, with_pip=False, symlinks=True)
     (packages,) = environment.glob("lib/python*/site-packages")
     (packages / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
-    install = [
-        "--python",
-        environment / "bin" / "python",
-        "install",
-        "--quiet",
-        "--no-deps",
-        "--force-reinstall",
-        wheel,
-    ]
+    options = ["--quiet", "--no-deps", "--force-reinstall"]
+    install = ["--python", str(environment / "bin" / "python"), "install", *options, str(wheel)]
     subprocess.run([sys.executable, "-m", "pip", *install], check=True, timeout=300)
     (folder / "empty").mkdir()
     return Installed(environment, folder / "empty")
