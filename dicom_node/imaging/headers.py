@@ -205,7 +205,7 @@ def _add_values(values: Values, found: dict[str, tuple[FactValue, ...]]) -> None
 
 def _add_codes(dataset: Dataset, keyword: str, found: dict[str, tuple[FactValue, ...]]) -> None:
     """Put a code sequence's values and meanings under its keyword, however deep it lies (PS3.3 8.8)."""
-    for item in _coded(dataset, keyword):
+    for item in items_of(dataset, keyword):
         codes = tuple(_text(item.get(part, "")) for part in ("CodeValue", "LongCodeValue", "CodeMeaning"))
         if any(codes):
             found[keyword] = (*found.get(keyword, ()), *filter(None, codes))
@@ -217,7 +217,7 @@ def _add_codes(dataset: Dataset, keyword: str, found: dict[str, tuple[FactValue,
                 _add_codes(item, nested, found)
 
 
-def _coded(dataset: Dataset, keyword: str) -> list[Dataset]:
+def items_of(dataset: Dataset, keyword: str) -> list[Dataset]:
     """Return a sequence's items; one that is spoilt, as old archives have them, says nothing."""
     try:
         return [item for item in dataset.get(keyword) or () if isinstance(item, Dataset)]

@@ -13,7 +13,16 @@ from dicom_node.encoding.narrow import Decoded
 from dicom_node.errors import ObjectError
 from dicom_node.images import Facts, FactValue, Frame, Stack
 from dicom_node.imaging.geometry import plane_name, position_numbers
-from dicom_node.imaging.headers import Values, frame_values, merged, naming, read_header, values_of, values_of_frames
+from dicom_node.imaging.headers import (
+    Values,
+    frame_values,
+    items_of,
+    merged,
+    naming,
+    read_header,
+    values_of,
+    values_of_frames,
+)
 from dicom_node.imaging.kinds import STANDING_ALONE, object_kind, stack_kind
 from dicom_node.imaging.separate import Item, in_order, separate
 from dicom_node.uids import digest
@@ -117,8 +126,8 @@ def _first_number(values: Values, keyword: str, default: float) -> float:
 
 
 def _is_ours(header: Dataset) -> bool:
-    """Say whether this node made the object (PS3.3 C.12.1, Contributing Equipment)."""
-    equipment = header.get("ContributingEquipmentSequence") or ()
+    """Say whether this node made the object (PS3.3 C.12.1, Contributing Equipment); spoilt equipment says nothing."""
+    equipment = items_of(header, "ContributingEquipmentSequence")
     return any(_OUR_NAME in str(item.get("ManufacturerModelName", "")).lower() for item in equipment)
 
 

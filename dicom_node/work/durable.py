@@ -19,6 +19,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 
 from dicom_node.catalog.damage import describe_damage
 from dicom_node.errors import CatalogAwayError
+from dicom_node.work.faults import say_fault
 from dicom_node.work.lasting import first_line, lasting
 
 _log = logging.getLogger(__name__)
@@ -43,6 +44,10 @@ class Body(Protocol):
 
     def __call__(self, step: Step, /, *args: str) -> None:
         """Do the job."""
+
+    @property
+    def failed(self) -> Callable[..., None]:
+        """What ends what the job was for: called with the job's arguments, then with what went wrong."""
 
 
 class Durable:
@@ -73,7 +78,7 @@ class Durable:
                 try:
                     bodies[kind](_step, *args)
                 except Exception as error:  # noqa: BLE001  # the job's boundary: its stack ends failed, with this reason
-                    _step("failed", failed, kind, args, f"{type(error).__name__}: {error}")
+                    _step("failed", failed, kind, args, _typed(error))
 
         self._job = job
 
@@ -158,6 +163,12 @@ class Durable:
 def _step(name: str, function: Callable[..., Any], *args: Any) -> Any:
     """Run a step; a full disk is waited for within it, and again where only DBOS met it, writing down the outcome."""
     return lasting(DBOS.run_step, {"name": name}, lasting, function, *args)
+
+
+def _typed(error: Exception) -> str:
+    """Return what went wrong; it begins with the error's type, which is all of it that is logged."""
+    kind, said = type(error).__name__, say_fault(error)
+    return said if said.startswith(kind) else f"{kind}: {said}"
 
 
 def _use_wal(path: Path) -> None:

@@ -28,6 +28,15 @@ def note(session: Session, subject: str, text: str) -> None:
     session.add(Event(at=time.time(), subject=subject, text=text))
 
 
+def fail_stack(session: Session, stack: Stack, why: str) -> None:
+    """End a stack whose job could not be done, and with the stack every run that has no end yet."""
+    query = select(Run).where(Run.stack_id == stack.id, Run.state == RunState.PLANNED)
+    for run in session.scalars(query).all():
+        run.state, run.reason = RunState.FAILED, why
+        note(session, stack.id, f"{run.pipeline}: {run.state}: {why}")
+    move(session, stack, StackState.FAILED, why)
+
+
 _UNDECIDED = (StackState.NEW, StackState.WAITING)
 
 

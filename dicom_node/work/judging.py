@@ -17,7 +17,7 @@ from dicom_node.images import Stack as Content
 from dicom_node.infer.process import Answer
 from dicom_node.routing import Decision, GateAnswer, Given, decide, gates_for, set_aside
 from dicom_node.work.durable import Step
-from dicom_node.work.ending import move, settle
+from dicom_node.work.ending import fail_stack, move, settle
 from dicom_node.work.making import findings_path
 from dicom_node.work.running import Models, Running, run_id
 from dicom_node.work.telling import tell_decision
@@ -42,6 +42,11 @@ class Judging:
                 answers[name] = step(f"gate {name}", self._gate, key, name)
             refusals = step("ask", self._refusals, key)
         step("route", self._route, key, answers, refusals)
+
+    def failed(self, key: str, error: str) -> None:
+        """End the stack."""
+        with self._catalog.write() as session:
+            fail_stack(session, session.get_one(Stack, key), error)
 
     def _content(self, key: str) -> tuple[Content, Mapping[str, str]]:
         with self._catalog.read() as session:

@@ -26,15 +26,16 @@ def lasting(function: Callable[..., Any], *args: Any) -> Any:
         try:
             return function(*args)
         except (OperationalError, OSError) as error:
-            if not _passes(error):
+            if not passes(error):
                 raise
             _log.warning("disk full or database away (%s); next attempt in %.1f s", first_line(error), pause_s)
         time.sleep(pause_s)
         pause_s = min(2 * pause_s, _PAUSE_MAX_S)
 
 
-def _passes(error: OperationalError | OSError) -> bool:
-    return isinstance(error, OperationalError) or error.errno in _FULL
+def passes(error: Exception) -> bool:
+    """Say whether an error comes of a full disk or of a database that is away: no fault of what met the error."""
+    return isinstance(error, OperationalError) or (isinstance(error, OSError) and error.errno in _FULL)
 
 
 def first_line(error: Exception) -> str:

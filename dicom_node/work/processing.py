@@ -8,7 +8,7 @@ from dicom_node.catalog import Catalog, Run, RunState, Stack
 from dicom_node.config import Config
 from dicom_node.routing import Decision
 from dicom_node.work.durable import Step
-from dicom_node.work.ending import settle
+from dicom_node.work.ending import fail_stack, settle
 from dicom_node.work.running import Running
 
 
@@ -37,6 +37,11 @@ class Processing:
         for run in step("find refusals", self._to_report, key):
             step("report refusal", self._running.report_refusal, run)
         step("settle", self._settle, key)
+
+    def failed(self, key: str, error: str) -> None:
+        """End the stack, and the runs that it still waits for."""
+        with self._catalog.write() as session:
+            fail_stack(session, session.get_one(Stack, key), error)
 
     def _planned(self, key: str) -> list[list[str]]:
         query = select(Run.id, Run.pipeline).where(Run.stack_id == key, Run.state == RunState.PLANNED)

@@ -13,10 +13,11 @@ from dicom_node.catalog import Catalog, Delivery, DeliveryState, Result, Run, St
 from dicom_node.config import Config
 from dicom_node.deliver import NoAssociationError, delay_s
 from dicom_node.deliver.locating import Where, locate_objects
-from dicom_node.errors import DicomNodeError
 from dicom_node.results import EncodedFile
 from dicom_node.work.durable import Step
 from dicom_node.work.ending import note
+from dicom_node.work.faults import say_fault
+from dicom_node.work.lasting import passes
 from dicom_node.work.making import Making
 from dicom_node.work.peers import is_away, peer_answered, peer_failed
 from dicom_node.work.running import keep_result
@@ -98,10 +99,18 @@ class Recalling:
             theirs = [one for one in results if one.run_id == run_id]
             try:
                 file = self._making.withdrawal(run, stack, theirs)
-            except DicomNodeError:  # its images are gone: a person has to settle it
+            except Exception as error:
+                if passes(error):
+                    raise
+                self._not_noted(key, run, error)
                 continue
             notes.update({one.uid: file for one in theirs})
         return notes
+
+    def _not_noted(self, key: str, run: Run, error: Exception) -> None:
+        """Write down why there is no rejection note, e.g. that the images are gone: a person has to settle that."""
+        with self._catalog.write() as session:
+            note(session, key, f"{run.pipeline}: no rejection note can be made: {say_fault(error)}")
 
     def _keep(
         self, session: Session, key: str, name: str, places: Mapping[str, Where], notes: Mapping[str, EncodedFile]

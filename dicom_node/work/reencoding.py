@@ -15,6 +15,7 @@ from dicom_node.work.running import Running
 from dicom_node.work.wanted import WORK_QUEUE, Wanted
 
 _PRIORITY = 2  # as deciding: results should not leave with the old header meanwhile
+_PROBLEM = "the results could not be encoded again: "
 
 
 class Reencoding:
@@ -29,14 +30,14 @@ class Reencoding:
         """Do the job for (run id,)."""
         (key,) = args
         if step("withdraw", self._withdraw, key):
-            step("encode", self._running.encode, key)
+            step("encode", self._running.encode, key, _PROBLEM)
         step("keep", self._keep, key)
 
     def failed(self, key: str, error: str) -> None:
         """Say that a run's results carry the old header, or are none any more."""
         with self._catalog.write() as session:
             run = session.get_one(Run, key)
-            why = f"the results could not be encoded again: {error}"
+            why = f"{_PROBLEM}{error}"
             if run.state == RunState.PLANNED:  # the earlier ones are withdrawn
                 run.state, run.reason = RunState.FAILED, why
             note(session, run.stack_id, f"{run.pipeline}: {why}")

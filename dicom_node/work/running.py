@@ -12,13 +12,14 @@ from sqlalchemy.orm import Session
 from dicom_node.catalog import Catalog, Delivery, DeliveryState, Result, Run, RunState, Stack
 from dicom_node.config import Config
 from dicom_node.content import content_digest
-from dicom_node.errors import DicomNodeError, ModelError
 from dicom_node.findings import Findings, Removed, load_findings
 from dicom_node.images import Stack as Content
 from dicom_node.infer.process import Answer
 from dicom_node.results import EncodedFile
 from dicom_node.uids import digest
 from dicom_node.work.ending import note
+from dicom_node.work.faults import say_fault
+from dicom_node.work.lasting import passes
 from dicom_node.work.making import Made, Making, findings_path
 from dicom_node.work.telling import tell_run
 
@@ -62,10 +63,13 @@ class Running:
         began = time.monotonic()
         try:
             answer = self._models.run(run.pipeline, Content.from_json(stack.content), self._findings(key))
-        except ModelError as error:
-            self._end(key, RunState.FAILED, str(error))
+        except Exception as error:
+            if passes(error):
+                raise
+            problem = say_fault(error)
+            self._end(key, RunState.FAILED, problem)
             tell_run(stack, run.pipeline, "failed", time.monotonic() - began)
-            return Answer(problem=str(error))
+            return Answer(problem=problem)
         declined = answer.refused or answer.problem
         tell_run(stack, run.pipeline, "declined" if declined else "done", time.monotonic() - began)
         self._note(key, {"title": answer.title, "seconds": round(time.monotonic() - began, 3)})
@@ -73,18 +77,21 @@ class Running:
             self._end(key, RunState.REFUSED, declined)
         return answer
 
-    def encode(self, key: str) -> None:
-        """Turn a run's findings into objects, and plan where they go."""
+    def encode(self, key: str, because: str = "") -> None:
+        """Turn a run's findings into objects, and plan where they go.
+
+        Whatever goes wrong ends the run *failed*; `because` begins its reason.
+        """
         run, stack = self._rows(key)
         if run.state != RunState.PLANNED:
             return
-        findings = load_findings(self._findings(key))
         try:
-            made = self._making.results(run, stack, findings, self._folder(key))
-        except DicomNodeError as error:
-            self._end(key, RunState.FAILED, str(error))
-        else:
-            self._keep(key, made, findings)
+            findings = load_findings(self._findings(key))
+            self._keep(key, self._making.results(run, stack, findings, self._folder(key)), findings)
+        except Exception as error:
+            if passes(error):
+                raise
+            self._end(key, RunState.FAILED, f"{because}{say_fault(error)}")
 
     def names_sides(self, key: str) -> bool:
         """Say whether a run found segments that are called left or right."""
@@ -92,8 +99,14 @@ class Running:
         return path.exists() and load_findings(path).names_sides
 
     def report_refusal(self, key: str) -> None:
-        """Send an SR that says why a run was refused."""
-        self._keep(key, self._making.refusals(*self._rows(key), self._folder(key)))
+        """Send an SR that says why a run was refused; where none can be made, the run's reason says that too."""
+        run, stack = self._rows(key)
+        try:
+            self._keep(key, self._making.refusals(run, stack, self._folder(key)))
+        except Exception as error:
+            if passes(error):
+                raise
+            self._end(key, RunState.REFUSED, f"{run.reason}; no report of that can be made: {say_fault(error)}")
 
     def _keep(self, key: str, made: Iterable[Made], findings: Findings | None = None) -> None:
         with self._catalog.write() as session:

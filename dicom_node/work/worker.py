@@ -14,7 +14,7 @@ from pathlib import Path
 from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
-from dicom_node.catalog import SUPERVISOR, Catalog, Lease, Stack, StackState
+from dicom_node.catalog import SUPERVISOR, Catalog, Lease
 from dicom_node.config import Config
 from dicom_node.errors import CatalogError, ConfigError
 from dicom_node.uids import digest
@@ -23,7 +23,6 @@ from dicom_node.work.clock import is_over
 from dicom_node.work.counting import Counting
 from dicom_node.work.delivering import Delivering
 from dicom_node.work.durable import Body, Durable
-from dicom_node.work.ending import move
 from dicom_node.work.judging import Judging
 from dicom_node.work.priors import Priors
 from dicom_node.work.processing import Processing
@@ -51,25 +50,17 @@ class Worker:
         self._config = config
         self._catalog = catalog
         running = Running(config, catalog, models)
-        self._splitting = Splitting(config, catalog)
-        self._delivering = Delivering(config, catalog)
-        self._proving = Proving(config, catalog)
-        self._priors = Priors(config, catalog)
-        self._counting = Counting(config, catalog)
-        self._reencoding = Reencoding(config, catalog, running)
-        self._answering = Answering(config, catalog)
-        self._recalling = Recalling(config, catalog)
         self._bodies: Mapping[str, Body] = {
-            "split": self._splitting,
+            "split": Splitting(config, catalog),
             "judge": Judging(config, catalog, models, running),
             "process": Processing(config, catalog, running),
-            "deliver": self._delivering,
-            "prove": self._proving,
-            "answer": self._answering,
-            "recall": self._recalling,
-            "encode": self._reencoding,
-            "count": self._counting,
-            "prior": self._priors,
+            "deliver": Delivering(config, catalog),
+            "prove": Proving(config, catalog),
+            "answer": Answering(config, catalog),
+            "recall": Recalling(config, catalog),
+            "encode": Reencoding(config, catalog, running),
+            "count": Counting(config, catalog),
+            "prior": Priors(config, catalog),
         }
 
     def run(self, stopped: threading.Event, ready: Callable[[], None]) -> None:
@@ -135,21 +126,7 @@ class Worker:
     def _failed(self, kind: str, args: Sequence[str], error: str) -> None:
         """Record the end of what a job was for."""
         _log.error("%s %s failed: %s", kind, " ".join(args), error.partition(":")[0])  # the rest may quote a header
-        endings: Mapping[str, Callable[..., None]] = {
-            "split": self._splitting.failed,
-            "deliver": self._delivering.failed,
-            "prove": self._proving.failed,
-            "answer": self._answering.failed,
-            "recall": self._recalling.failed,
-            "encode": self._reencoding.failed,
-            "count": self._counting.failed,
-            "prior": self._priors.failed,
-        }
-        if kind in endings:
-            endings[kind](*args, error)
-        else:
-            with self._catalog.write() as session:
-                move(session, session.get_one(Stack, args[0]), StackState.FAILED, error)
+        self._bodies[kind].failed(*args, error)
 
 
 @contextmanager

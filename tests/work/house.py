@@ -109,6 +109,9 @@ class Queue:
             if not self.lost:
                 self._run(self._bodies[kind], args)
 
+    def fail(self, kind: str, args: Sequence[str], error: str) -> None:
+        self._bodies[kind].failed(*args, error)
+
     def _run(self, body: Any, args: Sequence[str]) -> None:
         try:
             body(lambda _name, function, *given: function(*given), *args)
@@ -129,10 +132,9 @@ class House:
         self.catalog.migrate()
         self.models = Models()
         running = Running(self.config, self.catalog, self.models)
-        self._splitting = Splitting(self.config, self.catalog)
         self.queue = Queue(
             {
-                "split": self._splitting,
+                "split": Splitting(self.config, self.catalog),
                 "judge": Judging(self.config, self.catalog, self.models, running),
                 "process": Processing(self.config, self.catalog, running),
                 "count": Counting(self.config, self.catalog),
@@ -220,8 +222,7 @@ class House:
 
     def _give_up(self, kind: str, args: Sequence[str], error: str) -> None:
         self.given_up.append((kind, error))
-        if kind == "split":
-            self._splitting.failed(args[0], args[1], args[2], error)
+        self.queue.fail(kind, args, error)
 
 
 def _row(one: FileDataset, path: str, at: float) -> Instance:
