@@ -1,4 +1,4 @@
-"""Whether what a network marked can be the organ that it is called: measures, bounds from the literature, a verdict."""
+"""Whether what a network marked can be the organ that it is called: measures, bounds with their sources, a verdict."""
 
 from dicom_node.anatomy.age import age_years
 from dicom_node.anatomy.organ import Bound, Measure, Organ

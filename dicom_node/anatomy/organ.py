@@ -1,4 +1,4 @@
-"""What anatomy allows of an organ, as data: each bound has its unit, the sentence for a reader, and its literature."""
+"""What anatomy allows of an organ, as data: each bound has its unit, the sentence for a reader, and its source."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Bound:
     check: Check
     measure: Measure
     says: str  # completes "the brain found ..."; {value}, {low} and {high} stand for the numbers
-    source: str  # literature, or the anatomical reason where no series was published
+    source: str  # a publication whose figures were looked up, else "chosen by us" and the reason
     low: float = float("-inf")
     high: float = float("inf")
     from_years: float = 0.0  # the patient's age from which the bound holds

@@ -29,7 +29,9 @@ SCALP: Final = (
     "(Beauchamp et al., PLoS One 2011, e24981)"
 )
 SMALLEST: Final = "chosen by us: from the brain of a child born at 28 weeks to twice an adult's"
-HOLLAND: Final = "Holland et al., JAMA Neurol 2014, 1266: brain 341 mL at birth, 64 % more at 90 days; the margin is ours"
+HOLLAND: Final = (
+    "Holland et al., JAMA Neurol 2014, 1266: brain 341 mL at birth, 64 % more at 90 days; the margin is ours"
+)
 KNICKMEYER: Final = (
     "Knickmeyer et al., J Neurosci 2008, 12176: the brain grows by 101 % in the first year, by 15 % in the second; "
     "the margin is ours"

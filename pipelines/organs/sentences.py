@@ -10,7 +10,7 @@ TISSUE: Final = (
     "grey and white matter, or fat and muscle, differ by a tenth and more in any weighting; a phantom's liquid does not"
 )
 ENCLOSED: Final = "the organ lies inside the body"
-FOLDS: Final = "no series published: fissures and hili take less from the hull than this"
+FOLDS: Final = "chosen by us: fissures and hili take less from the hull than this"
 VOLUME: Final = "measures {value:.0f} mL; from {low:.0f} to {high:.0f} mL are usual at this age"
 SIZE: Final = "measures {value:.0f} mL, which no such organ does: {low:.0f} to {high:.0f} mL are possible"
 HEIGHT: Final = "is {value:.0f} mm high; {low:.0f} to {high:.0f} mm are possible"
@@ -29,7 +29,7 @@ HU: Final = "has {value:.0f} HU on average; {low:.0f} to {high:.0f} HU are possi
 
 
 def by_age(source_of: dict[tuple[float, float], tuple[float, float, str]]) -> tuple[Bound, ...]:
-    """Return a bound for each age group: (from, below) in years -> (low, high) in mL and the literature."""
+    """Return a bound for each age group: (from, below) in years -> (low, high) in mL and the source."""
     return tuple(
         Bound("volume", "volume_ml", VOLUME, source, low, high, from_years=since, below_years=below)
         for (since, below), (low, high, source) in source_of.items()
