@@ -45,10 +45,6 @@ class Body(Protocol):
     def __call__(self, step: Step, /, *args: str) -> None:
         """Do the job."""
 
-    @property
-    def failed(self) -> Callable[..., None]:
-        """What ends what the job was for: called with the job's arguments, then with what went wrong."""
-
 
 class Durable:
     """One work process's engine."""

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Protocol
 
 from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
@@ -43,6 +44,14 @@ _TIDY_EVERY_S = 60.0
 _ASKED_AT_ONCE = 4
 
 
+class _Job(Body, Protocol):
+    """A job's body that can also end what the job was for."""
+
+    @property
+    def failed(self) -> Callable[..., None]:
+        """Called with the job's arguments, then with what went wrong."""
+
+
 class Worker:
     """Composes the jobs of one work process and runs them until told to stop."""
 
@@ -50,7 +59,7 @@ class Worker:
         self._config = config
         self._catalog = catalog
         running = Running(config, catalog, models)
-        self._bodies: Mapping[str, Body] = {
+        self._bodies: Mapping[str, _Job] = {
             "split": Splitting(config, catalog),
             "judge": Judging(config, catalog, models, running),
             "process": Processing(config, catalog, running),
