@@ -2,10 +2,10 @@
 
 from dicom_node.routing.answers import Answers, impossible_conditions, require_facts
 from dicom_node.routing.conditions import Checked, check, check_all
-from dicom_node.routing.decision import Decision, RouteChecked, Run
+from dicom_node.routing.decision import Decision, Pick, PickedBefore, RouteChecked, Run
 from dicom_node.routing.explain import render
 from dicom_node.routing.gates import GateAnswer, GateSettled, gates_for
-from dicom_node.routing.pick import Candidate, by_phase, pick_best
+from dicom_node.routing.pick import Candidate, by_phase, name_stack, pick_best
 from dicom_node.routing.routes import Given, decide, nearest_route, remark_on, set_aside, settled_facts
 
 __all__ = [
@@ -16,6 +16,8 @@ __all__ = [
     "GateAnswer",
     "GateSettled",
     "Given",
+    "Pick",
+    "PickedBefore",
     "RouteChecked",
     "Run",
     "by_phase",
@@ -24,6 +26,7 @@ __all__ = [
     "decide",
     "gates_for",
     "impossible_conditions",
+    "name_stack",
     "nearest_route",
     "pick_best",
     "remark_on",

@@ -17,6 +17,28 @@ Match: TypeAlias = Literal["yes", "no", "open"]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class PickedBefore:
+    """A stack that a route with `pick` chose, and that was then refused."""
+
+    stack: str  # its id
+    says: str  # e.g. "series 2 (thin) was chosen first, refused because liver_ct: 1 slice(s) missing"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Pick:
+    """What a route with `pick` made of one stack, beside `passed_over`."""
+
+    chosen: str = ""  # the id of the stack that was chosen in this one's place
+    before: tuple[PickedBefore, ...] = ()  # what was chosen earlier, the first one first
+    after: str = ""  # what was chosen once this stack had been refused, e.g. "series 3 (soft) was chosen next"
+
+    @property
+    def says(self) -> tuple[str, ...]:
+        """What came before this stack's turn, and what after it."""
+        return (*(one.says for one in self.before), *filter(None, [self.after]))
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class RouteChecked:
     """One route: each alternative of its `when`, condition by condition."""
 
@@ -24,6 +46,7 @@ class RouteChecked:
     match: Match
     alternatives: tuple[tuple[Checked, ...], ...]
     passed_over: str = ""  # why it does not run although it matches, e.g. "series 3 (portal) was chosen"
+    pick: Pick = Pick()
 
     @property
     def runs(self) -> bool:
@@ -65,6 +88,11 @@ class Decision:
     routes: tuple[RouteChecked, ...] = ()
     runs: tuple[Run, ...] = ()
     refusals: Mapping[str, str] = dataclasses.field(default_factory=dict)  # pipeline -> why it declines the stack
+
+    @property
+    def picks(self) -> str:
+        """Say of the routes that run what was chosen before and after this stack; "" where nothing was refused."""
+        return "".join(f"; {said}" for route in self.routes if route.runs for said in route.pick.says)
 
     def to_json(self) -> dict[str, Any]:
         """Return plain values that `from_json` reads back."""

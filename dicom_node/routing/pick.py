@@ -41,7 +41,7 @@ def pick_best(route: Route, candidates: Sequence[Candidate]) -> tuple[str, dict[
         ValueError: when there is no candidate.
     """
     chosen = max(candidates, key=lambda one: _rank(route, one))
-    reason = f"not run, because {_name(chosen.stack)} was chosen"
+    reason = f"not run, because {name_stack(chosen.stack)} was chosen"
     return chosen.key, {one.key: reason for one in candidates if one.key != chosen.key}
 
 
@@ -66,7 +66,8 @@ def _gaps(stack: Stack) -> int:
     return max(round(extent / spacing - slices), 0) if slices and spacing and extent else 0
 
 
-def _name(stack: Stack) -> str:
+def name_stack(stack: Stack) -> str:
+    """Return "series 3 (portal)", as a person knows a stack."""
     number = stack.number("SeriesNumber")
     series = f"series {number:g}" if number is not None else f"series {stack.series_uid}"
     description = stack.text("SeriesDescription")

@@ -24,7 +24,7 @@ from dicom_node.work.lasting import first_line, lasting
 
 _log = logging.getLogger(__name__)
 
-APPLICATION_VERSION = "2"
+APPLICATION_VERSION = "3"
 """Raised with each change of a job's steps that an unfinished job of the version before could not live with."""
 
 _LIVE = ["ENQUEUED", "PENDING", "DELAYED"]

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from dicom_node.catalog import UNSENT, Delivery, DeliveryState, Event, Result, Run, RunState, Stack, StackState
 from dicom_node.config import Peer
-from dicom_node.routing import remark_on
+from dicom_node.routing import Decision, remark_on
 
 
 def move(session: Session, stack: Stack, state: StackState, reason: str = "") -> None:
@@ -75,16 +75,17 @@ def _end(
     failed += _unique(f"{one.peer}: {one.reason}" for one in required if one.state == DeliveryState.FAILED)
     refused = [f"{run.pipeline}: {run.reason}" for run in runs if run.state == RunState.REFUSED and not run.is_gate]
     decided = str((stack.decision or {}).get("reason", ""))
+    picks = Decision.from_json(stack.decision).picks if stack.decision else ""
     if failed:
-        return StackState.FAILED, "; ".join(failed)
+        return StackState.FAILED, "; ".join(failed) + picks
     if deliveries:
         only_gates = all(run.is_gate for run in runs)
         said = "; ".join([_what(runs, deliveries), *refused, *([decided] if only_gates else [])])
-        return StackState.DELIVERED, said if only_gates else said + remark_on(stack.content["facts"])
+        return StackState.DELIVERED, said if only_gates else said + remark_on(stack.content["facts"]) + picks
     if refused:
-        return StackState.REFUSED, "; ".join(refused)
+        return StackState.REFUSED, "; ".join(refused) + picks
     if any(run.state == RunState.DONE and not run.is_gate for run in runs):
-        return StackState.DELIVERED, "results are kept here: the route sends to no peer"
+        return StackState.DELIVERED, f"results are kept here: the route sends to no peer{picks}"
     return StackState.NOTHING, decided
 
 

@@ -9,6 +9,7 @@ from dicom_node.config import Config
 from dicom_node.routing import Decision
 from dicom_node.work.durable import Step
 from dicom_node.work.ending import fail_stack, settle
+from dicom_node.work.picking import Picking
 from dicom_node.work.running import Running
 
 
@@ -22,6 +23,7 @@ class Processing:
         self._config = config
         self._catalog = catalog
         self._running = running
+        self._picking = Picking(config)
 
     def __call__(self, step: Step, *args: str) -> None:
         """Do the job for (stack id,)."""
@@ -36,6 +38,7 @@ class Processing:
             step(f"encode {pipeline}", self._running.encode, run)
         for run in step("find refusals", self._to_report, key):
             step("report refusal", self._running.report_refusal, run)
+        step("choose again", self._choose_again, key)
         step("settle", self._settle, key)
 
     def failed(self, key: str, error: str) -> None:
@@ -65,6 +68,10 @@ class Processing:
                 Run.stack_id == key, Run.state == RunState.REFUSED, Run.pipeline.in_(pipelines)
             )
             return list(session.scalars(query).all())
+
+    def _choose_again(self, key: str) -> None:
+        with self._catalog.write() as session:
+            self._picking.choose_again(session, session.get_one(Stack, key))
 
     def _settle(self, key: str) -> None:
         with self._catalog.write() as session:

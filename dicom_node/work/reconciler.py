@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterator
 
-from sqlalchemy import or_, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session, defer
 
 from dicom_node.catalog import (
@@ -18,23 +16,20 @@ from dicom_node.catalog import (
     Stack,
     StackState,
 )
-from dicom_node.config import Config, Route
-from dicom_node.images import Stack as Content
-from dicom_node.routing import Candidate, Decision, Given, by_phase, decide, pick_best, settled_facts
+from dicom_node.config import Config
 from dicom_node.work.answering import forget_strangers, put_off, questions
 from dicom_node.work.clock import set_right
 from dicom_node.work.counting import is_complete, is_open, is_quiet, uncounted
 from dicom_node.work.delivering import unsent_deliveries
 from dicom_node.work.durable import Durable
-from dicom_node.work.judging import carry_out
 from dicom_node.work.messages import take_messages
 from dicom_node.work.outgoing import due as outgoing
 from dicom_node.work.outgoing import fail_without_peer, settle_ended
 from dicom_node.work.peers import give_up, peer_state, settle_stacks_of
+from dicom_node.work.picking import Picking
 from dicom_node.work.priors import unprovided, wants_prior
 from dicom_node.work.recalling import attempt_again, recalls
 from dicom_node.work.reencoding import outdated
-from dicom_node.work.telling import tell_decision
 from dicom_node.work.wanted import WORK_QUEUE, Wanted, subject_of
 
 _JOB_OF = {StackState.NEW: "judge", StackState.ROUTED: "process"}
@@ -53,6 +48,7 @@ class Reconciler:
         self._catalog = catalog
         self._durable = durable
         self._give_up = give_up
+        self._picking = Picking(config)
 
     def tick(self) -> None:
         """Open generations of quiet series, choose in quiet studies, and see that every unfinished row has a job."""
@@ -64,7 +60,7 @@ class Reconciler:
         with self._catalog.write() as session:
             set_right(session, self._config, now)
             self._open_generations(session, now)
-            self._pick(session, now)
+            self._picking.choose(session, now)
             fail_without_peer(session, self._config)
             settle_ended(session, self._config)
             forget_strangers(session, self._config)
@@ -145,47 +141,3 @@ class Reconciler:
             place += _BEHIND_LIVE * stack.backlog
             if not wants_prior(self._config, stack):
                 yield Wanted(_JOB_OF[stack.state], (stack.id,), stack.attempt, WORK_QUEUE, place, stack.turn)
-
-    def _pick(self, session: Session, now: float) -> None:
-        """Choose among the stacks that wait, in every study that has been silent long enough."""
-        waiting = session.scalars(select(Stack).where(Stack.state == StackState.WAITING)).all()
-        for study_uid in {stack.study_uid for stack in waiting}:
-            if self._is_quiet(session, study_uid, now):
-                self._choose(session, [stack for stack in waiting if stack.study_uid == study_uid])
-
-    def _is_quiet(self, session: Session, study_uid: str, now: float) -> bool:
-        since = now - self._config.storage.study_quiet_s
-        unsettled = Series.arrived + Series.gone > Series.settled
-        unsplit = or_(Series.last_at > since, unsettled, Series.split < Series.generation)
-        busy = select(Series.uid).where(Series.study_uid == study_uid, or_(unsplit, is_open(now)))
-        unjudged = select(Stack.id).where(Stack.study_uid == study_uid, Stack.state == StackState.NEW)
-        return session.scalars(busy).first() is None and session.scalars(unjudged).first() is None
-
-    def _choose(self, session: Session, stacks: Sequence[Stack]) -> None:
-        """Let each picking route keep its best stack of each phase; the others are decided anew without it."""
-        decisions = {stack.id: Decision.from_json(stack.decision or {}) for stack in stacks}
-        passed_over: defaultdict[str, dict[str, str]] = defaultdict(dict)
-        for route in self._config.routes:
-            if route.pick:
-                for key, reason in _others(route, stacks, decisions).items():
-                    passed_over[key][route.name] = reason
-        for stack in stacks:
-            decision = self._decided_anew(stack, decisions[stack.id], passed_over[stack.id])
-            stack.decision = decision.to_json()
-            tell_decision(stack, decision)
-            carry_out(session, stack, decision, self._config)
-
-    def _decided_anew(self, stack: Stack, decision: Decision, passed_over: Mapping[str, str]) -> Decision:
-        answers = {gate.gate: gate.answer for gate in decision.gates}
-        given = Given(datetime.now(UTC).date(), stack.overrides, decision.refusals, passed_over)
-        return decide(self._config, Content.from_json(stack.content), answers, given)
-
-
-def _others(route: Route, stacks: Iterable[Stack], decisions: Mapping[str, Decision]) -> dict[str, str]:
-    """Return, for each stack that a picking route matches and does not choose, why."""
-    candidates = [
-        Candidate(stack.id, Content.from_json(stack.content), settled_facts(decisions[stack.id].gates, stack.overrides))
-        for stack in stacks
-        if any(checked.route == route.name and checked.runs for checked in decisions[stack.id].routes)
-    ]
-    return {key: why for group in by_phase(candidates) for key, why in pick_best(route, group)[1].items()}

@@ -26,10 +26,10 @@ def replaced_results(session: Session, run: Run, stack: Stack) -> Sequence[Resul
         .where(Run.pipeline == run.pipeline, Run.id != run.id, Run.at < run.at)
         .order_by(Run.at.desc())
     )
-    ours = _instances(stack)
+    ours = instances_of(stack)
     for earlier, seen in session.execute(query).all():
         results = session.scalars(select(Result).where(Result.run_id == earlier.id).order_by(Result.at)).all()
-        if results and not ours.isdisjoint(_instances(seen)):
+        if results and not ours.isdisjoint(instances_of(seen)):
             return results
     return ()
 
@@ -45,5 +45,6 @@ def sent_to(session: Session, results: Sequence[Result], peer: str) -> tuple[Res
     return tuple(one for one in results if session.get(Delivery, (one.uid, peer)) is not None)
 
 
-def _instances(stack: Stack) -> set[str]:
+def instances_of(stack: Stack) -> set[str]:
+    """Return the SOP Instance UIDs of a stack's frames."""
     return {frame["sop_instance_uid"] for frame in stack.content["frames"]}

@@ -35,7 +35,6 @@ from dicom_node.uids import digest
 from dicom_node.work.answering import Answering
 from dicom_node.work.counting import Counting
 from dicom_node.work.delivering import Delivering
-from dicom_node.work.durable import Body
 from dicom_node.work.judging import Judging
 from dicom_node.work.priors import Priors
 from dicom_node.work.processing import Processing
@@ -58,7 +57,7 @@ class Models:
         self.contrast: Answer | str = "enhanced"
         self.contrast_of: Mapping[str, str] = {}  # Series Instance UID -> what "contrast" finds there instead
         self.declined: Mapping[str, str] = {}
-        self.refused: Mapping[str, str] = {}  # once the pixels have been looked at
+        self.refused: Mapping[str, str] = {}  # once the pixels have been looked at, by pipeline or Series Instance UID
         self.broken: set[str] = set()
         self.found: Mapping[str, tuple[Finding, ...]] = {}
         self.ran: list[str] = []
@@ -72,8 +71,8 @@ class Models:
             raise ModelError(f"{pipeline}: the model process was ended by SIGSEGV")
         if pipeline == "contrast" and isinstance(self.contrast, Answer):
             return self.contrast
-        if pipeline in self.refused:
-            return Answer(title=pipeline, refused=self.refused[pipeline])
+        if refused := self.refused.get(pipeline) or (pipeline != "contrast" and self.refused.get(stack.series_uid)):
+            return Answer(title=pipeline, refused=refused)
         found = self.found.get(pipeline) or (self._contrast(stack) if pipeline == "contrast" else _mark(stack),)
         save_findings(Findings(pipeline, "1", {"w": "ab"}, {}, found), out)
         return Answer(title=pipeline)
@@ -86,7 +85,7 @@ class Models:
 class Queue:
     """Keeps jobs in memory and runs them when told, those of the smallest priority first."""
 
-    def __init__(self, bodies: Mapping[str, Body]) -> None:
+    def __init__(self, bodies: Mapping[str, Any]) -> None:
         self._bodies = bodies
         self._waiting: dict[str, tuple[int, str, Sequence[str]]] = {}
         self._known: set[str] = set()
