@@ -26,12 +26,12 @@ def explain(config: Config, path: Path) -> Iterator[tuple[Stack, Decision] | Obj
     """Yield every stack among the files at path with its decision, and an error for each object that cannot be read.
 
     Gates run, pipelines do not. Raises ObjectError where there is no DICOM file at all, ConfigError where a condition
-    asks for what its gate never answers.
+    asks for what its fact never is.
     """
     models = ModelProcess(config)
     given = Given(datetime.now(UTC).date())
     try:
-        if config.gates and (never := list(impossible_conditions(config, models.answers()))):
+        if never := list(impossible_conditions(config, models.answers() if config.gates else {})):
             raise ConfigError("\n".join(never))
         for found in _found_at(path):
             yield found if isinstance(found, ObjectError) else (found, _decide(config, models, found, given))

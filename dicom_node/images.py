@@ -18,6 +18,14 @@ FactValue: TypeAlias = str | float
 Facts: TypeAlias = Mapping[str, tuple[FactValue, ...]]
 """Keyword or computed name -> every distinct value found in the stack; absent when empty or missing."""
 
+KINDS = (
+    *("volume", "radiograph", "photo", "localizer", "tracking", "reformat"),
+    *("projection", "map", "mosaic", "capture", "non-image"),
+)
+"""Every value of the fact `kind`."""
+PLANES = ("axial", "coronal", "sagittal", "oblique")
+"""Every value of the fact `plane`."""
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Frame:
