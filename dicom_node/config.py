@@ -41,6 +41,7 @@ COMPUTED_FACTS = (
 OutputKind: TypeAlias = Literal["SEG", "SR", "SC", "KO", "PR"]
 SegType: TypeAlias = Literal["BINARY", "FRACTIONAL", "LABELMAP"]
 Compression: TypeAlias = Literal["none", "RLE", "JPEG-LS", "JPEG 2000"]
+SrTitle: TypeAlias = Literal["126000", "126001", "auto"]
 Outcome: TypeAlias = Literal["refuse", "remark", "ignore"]
 """Of a finding that cannot be the organ that it is called: not delivered, delivered with a remark, delivered."""
 Scalar: TypeAlias = str | float | bool
@@ -219,6 +220,7 @@ class Encoding(_Section):
     seg_compression: Compression = "none"  # lossless all; a BINARY SEG is sent plain or as JPEG 2000
     empty_frames: bool = False  # whether a SEG keeps frames without any marked pixel
     sr_class: Literal["comprehensive 3d", "comprehensive"] = "comprehensive 3d"  # the latter for an old peer
+    sr_title: SrTitle = "126000"  # "auto": 126001 where a group has no outline, for a viewer that then shows the text
     sc_frames: Literal["multiple", "single"] = "multiple"  # of drawn slices: one object, or one each for an old peer
     sc_modality: str = Field("OT", pattern=r"^[A-Z]{2,16}$")  # so that no hanging protocol takes it for an original
 

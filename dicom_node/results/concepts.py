@@ -12,6 +12,14 @@ PIXEL_MASK = Code("113047", "DCM", "Pixel by pixel mask")  # CID 7203
 PROCESSED_FROM = Code("121322", "DCM", "Source image for image processing operation")  # CID 7202
 SOURCE = Code("260753009", "SCT", "Source")
 
+TITLES = {  # CID 7021
+    "126000": Code("126000", "DCM", "Imaging Measurement Report"),
+    "126001": Code("126001", "DCM", "Oncology Measurement Report"),
+}
+ENGLISH = Code("en-US", "RFC5646", "English (United States)")
+IMAGING_MEASUREMENTS = Code("126010", "DCM", "Imaging Measurements")
+QUALITATIVE_EVALUATIONS = Code("C0034375", "UMLS", "Qualitative Evaluations")
+
 SUMMARY = Code("111017", "DCM", "CAD Processing and Findings Summary")
 WITH_FINDINGS = Code("111242", "DCM", "All algorithms succeeded; with findings")  # CID 6047
 WITHOUT_FINDINGS = Code("111241", "DCM", "All algorithms succeeded; without findings")  # CID 6047

@@ -10,7 +10,6 @@ from dicom_node.config import OutputKind
 from dicom_node.errors import ProofError
 from dicom_node.findings import ErasedImage, Segmentation
 from dicom_node.results.captures import encode_overlays
-from dicom_node.results.groups import references_to
 from dicom_node.results.ko import Rejection, encode_key_images
 from dicom_node.results.ko import encode_rejection as rejection_note
 from dicom_node.results.pr import encode_states
@@ -19,6 +18,7 @@ from dicom_node.results.provenance import finished
 from dicom_node.results.request import EncodedFile, Reference, Request
 from dicom_node.results.sc import encode_erased
 from dicom_node.results.seg import MadeSegmentation, encode_segmentation, present
+from dicom_node.results.segment_groups import references_to
 from dicom_node.results.sources import Sources, read_sources
 from dicom_node.results.sr import encode_refused, encode_report
 from dicom_node.results.writing import Made, write

@@ -19,6 +19,7 @@ Polygon: TypeAlias = NDArray[np.float64]
 """(points, 2) columns and rows, zero being the first pixel's outer corner; the last point is the first."""
 
 _BOX_COLOUR = (255, 200, 0)
+_PARENT = 3  # where OpenCV's hierarchy of a contour names what it is a hole of; -1: none
 _FINER = 2  # the mask is enlarged so, and its outline lies a quarter of a pixel inside its pixels' edges
 _MOST_POINTS = 8000  # of one polygon: what the 64 kB of a Float value of two coordinates hold (PS3.5 7.1.2)
 
@@ -42,9 +43,24 @@ def drawn(request: Request) -> tuple[Drawn, ...]:
 
 def polygons(mask: NDArray[np.bool_]) -> tuple[Polygon, ...]:
     """Return the outlines of a mask (rows, columns), those of its holes among them."""
-    enlarged = mask.astype(np.uint8).repeat(_FINER, axis=0).repeat(_FINER, axis=1)
-    contours, _ = cv2.findContours(enlarged, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
-    return tuple(_closed(_thinned(one)[:, 0]) for one in contours)
+    return tuple(_closed(_thinned(one)[:, 0]) for one in _contours(mask)[0])
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Part:
+    """One connected part of a mask."""
+
+    outline: Polygon
+    holes: int
+
+
+def parts(mask: NDArray[np.bool_]) -> tuple[Part, ...]:
+    """Return the connected parts of a mask (rows, columns), those with the most pixels inside their outline first."""
+    contours, hierarchy = _contours(mask)
+    outer = [index for index, links in enumerate(hierarchy) if links[_PARENT] < 0]
+    holes = [int(links[_PARENT]) for links in hierarchy]
+    outer.sort(key=lambda index: -cv2.contourArea(contours[index]))
+    return tuple(Part(_closed(_thinned(contours[index])[:, 0]), holes.count(index)) for index in outer)
 
 
 def filled(found: tuple[Polygon, ...], shape: tuple[int, int]) -> NDArray[np.bool_]:
@@ -52,6 +68,13 @@ def filled(found: tuple[Polygon, ...], shape: tuple[int, int]) -> NDArray[np.boo
     canvas = np.zeros((shape[0] * _FINER, shape[1] * _FINER), np.uint8)
     cv2.fillPoly(canvas, [np.rint(one * _FINER - 0.5).astype(np.int32) for one in found], 1)
     return canvas[_FINER // 2 :: _FINER, _FINER // 2 :: _FINER].astype(bool)
+
+
+def _contours(mask: NDArray[np.bool_]) -> tuple[list[NDArray[Any]], NDArray[np.int32]]:
+    """Return the contours of a mask enlarged, (points, 1, 2) each, and their links, (contours, 4)."""
+    enlarged = mask.astype(np.uint8).repeat(_FINER, axis=0).repeat(_FINER, axis=1)
+    contours, hierarchy = cv2.findContours(enlarged, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
+    return list(contours), hierarchy[0]
 
 
 def _thinned(contour: NDArray[Any]) -> NDArray[Any]:

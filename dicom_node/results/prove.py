@@ -21,6 +21,7 @@ from dicom_node.results.digits import round_for_reading
 from dicom_node.results.groups import erased_boxes, found_boxes, outline
 from dicom_node.results.patient import copied, differing
 from dicom_node.results.prove_drawn import prove_overlay, prove_selection, prove_state
+from dicom_node.results.prove_regions import prove_regions
 from dicom_node.results.prove_seg import prove_segmentation
 from dicom_node.results.request import Reference, Request
 from dicom_node.results.sources import Sources, read_pixels
@@ -60,6 +61,7 @@ def prove(path: Path, proof: Proof) -> None:
         prove_selection(dataset, request, of, sources)
     else:
         prove_report(dataset, request)
+        prove_regions(dataset, request, sources)
 
 
 def prove_patient(path: Path, sources: Sources) -> None:

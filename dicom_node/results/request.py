@@ -96,13 +96,13 @@ class Request:
 _SEG = frozenset({"seg_type", "radiograph_seg", "seg_compression", "empty_frames"})
 _ENTERS: dict[OutputKind, frozenset[str]] = {
     "SEG": _SEG,
-    "SR": _SEG | {"sr_class"},
+    "SR": _SEG | {"sr_class", "sr_title"},
     "SC": frozenset({"sc_modality", "sc_frames"}),
     "KO": frozenset(),
     "PR": frozenset(),
 }
 
-_ENCODERS: dict[OutputKind, int] = {"SC": 2, "PR": 3, "SR": 4}
+_ENCODERS: dict[OutputKind, int] = {"SC": 2, "PR": 3, "SR": 5}
 """Raised whenever a kind's bytes become others for the same findings; 1 where nothing stands."""
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import dataclasses
+from collections.abc import Iterable, Iterator, Sequence
 
 from highdicom.sr import (
     CodeContentItem,
@@ -11,7 +12,7 @@ from highdicom.sr import (
     ContainerContentItem,
     ContentSequence,
     ImageContentItem,
-    MeasurementReport,
+    LanguageOfContentItemAndDescendants,
     NumContentItem,
     RelationshipTypeValues,
     UIDRefContentItem,
@@ -21,29 +22,40 @@ from pydicom.dataset import Dataset
 from dicom_node.findings import Classification, Code, Measurement, Remark, Segmentation
 from dicom_node.results import concepts, groups, provenance
 from dicom_node.results.concepts import concept
-from dicom_node.results.groups import Group, References
+from dicom_node.results.groups import Group
+from dicom_node.results.provenance import report_algorithm
 from dicom_node.results.request import Reference, Request
 from dicom_node.results.seg import present
+from dicom_node.results.segment_groups import References, segment_groups
 from dicom_node.results.sources import Sources, evidence
 
+_PROCEDURE_REPORTED = Code("121058", "DCM", "Procedure reported")
 _CLASSES = {"comprehensive 3d": Comprehensive3DSR, "comprehensive": ComprehensiveSR}
 _CONTAINS = RelationshipTypeValues.CONTAINS
 _CONTEXT = RelationshipTypeValues.HAS_ACQ_CONTEXT
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Content:
+    """What a report says of its images."""
+
+    body: Sequence[Group]
+    evaluations: ContainerContentItem  # how the run ended
+
+
 def encode_report(request: Request, sources: Sources, references: References) -> Dataset:
     """Encode everything found; `references` say where the segments stand that the groups cite."""
     found = request.findings
-    summary = _summary(request)
-    body = [groups.status_group(request, summary, _comments(request, summary), sources)]
+    body = groups.image_groups(request, sources)
     body += [groups.classification_group(request, one, sources) for one in found.of(Classification)]
-    for segment in groups.found_segments(request):
-        body += groups.segment_groups(request, segment, references, sources)
+    body += segment_groups(request, references, sources)
     boxes, erased = groups.detected_boxes(request), groups.erased_boxes(request)
     body += [groups.box_group(request, box, number, sources) for number, box in enumerate(boxes, 1)]
     body += [groups.erased_group(request, box, number, sources) for number, box in enumerate(erased, 1)]
+    summary = _summary(request)
+    ended = _evaluations(request, summary, _comments(request, summary))
     cited = tuple(dict.fromkeys(one.instance for one in references.values()))
-    return _document(request, sources, body, cited)
+    return _document(request, sources, _Content(body, ended), cited)
 
 
 def encode_refused(request: Request, reason: str, sources: Sources) -> Dataset:
@@ -51,8 +63,7 @@ def encode_refused(request: Request, reason: str, sources: Sources) -> Dataset:
     was_run = reason.lower().startswith("not delivered")
     text = reason if was_run or reason.lower().startswith("not run") else f"Not run, because {reason}"
     status = concepts.NONE_SUCCEEDED if was_run else concepts.NOT_ATTEMPTED
-    body = [groups.status_group(request, status, [text], sources)]
-    return _document(request, sources, body, (), f"refusal {text}")
+    return _document(request, sources, _Content([], _evaluations(request, status, [text])), (), f"refusal {text}")
 
 
 def _summary(request: Request) -> Code:
@@ -70,24 +81,43 @@ def _comments(request: Request, summary: Code) -> Iterator[str]:
         missing = [one.name for one in segmentation.segments if one not in here]
         if missing:
             yield f"Not found: {', '.join(missing)}"
+    for loose in groups.unowned(request):
+        if loose.of:
+            yield f"{loose.concept.meaning} is of {loose.of}"
     for remark in request.findings.of(Remark):
         yield remark.text
 
 
+def _evaluations(request: Request, summary: Code, comments: Iterable[str]) -> ContainerContentItem:
+    """Say how the run ended, by which algorithm, with what the reader must know beside it (PS3.16 TID 1500, row 12).
+
+    No measurement group says so: viewers take each of them for something that they can draw.
+    """
+    container = _container(concepts.QUALITATIVE_EVALUATIONS)
+    ended = CodeContentItem(concept(concepts.SUMMARY), concept(summary), _CONTAINS)
+    texts = [groups.comment(text) for text in comments if text]
+    container.ContentSequence = ContentSequence([*report_algorithm(request), ended, *texts])
+    return container
+
+
+def _measurements(body: Sequence[Group]) -> Iterator[ContainerContentItem]:
+    """Yield the container of the measurement groups; without any it stays away (PS3.16 TID 1500, row 6)."""
+    if body:
+        container = _container(concepts.IMAGING_MEASUREMENTS)
+        container.ContentSequence = ContentSequence([item for group in body for item in group])
+        yield container
+
+
+def _container(name: Code) -> ContainerContentItem:
+    return ContainerContentItem(concept(name), relationship_type=_CONTAINS)
+
+
 def _document(
-    request: Request, sources: Sources, body: list[Group], evidence: Sequence[Reference], detail: str = ""
+    request: Request, sources: Sources, content: _Content, evidence: Sequence[Reference], detail: str = ""
 ) -> Dataset:
-    modality = str(sources.first.get("Modality", ""))
-    report = MeasurementReport(
-        observation_context=provenance.observer(request),
-        procedure_reported=concept(concepts.PROCEDURES.get(modality, concepts.OTHER_PROCEDURE)),
-        imaging_measurements=body,
-    )
-    content = report[0].ContentSequence
-    content.insert(len(content) - 1, _image_library(sources, modality))  # TID 1500 row 8, before the measurements
     document: Dataset = _CLASSES[request.encoding.sr_class](
         evidence=list(_evidence(sources, evidence)),
-        content=report[0],
+        content=_root(request, sources, content),
         series_instance_uid=request.uid("series", "SR"),
         series_number=provenance.SERIES["SR"].number,
         sop_instance_uid=request.uid("result", "SR", detail=detail),
@@ -97,6 +127,36 @@ def _document(
         previous_versions=_predecessors(request, sources),
     )
     return document
+
+
+def _root(request: Request, sources: Sources, content: _Content) -> ContainerContentItem:
+    """Return the root of the content tree, its rows in the template's order (PS3.16 TID 1500)."""
+    modality = str(sources.first.get("Modality", ""))
+    procedure = concept(concepts.PROCEDURES.get(modality, concepts.OTHER_PROCEDURE))
+    root = ContainerContentItem(concept(_title(request, content.body)), template_id="1500")
+    items = [
+        *LanguageOfContentItemAndDescendants(concept(concepts.ENGLISH)),
+        *provenance.observer(request),
+        CodeContentItem(concept(_PROCEDURE_REPORTED), procedure, RelationshipTypeValues.HAS_CONCEPT_MOD),
+        _image_library(sources, modality),
+        *_measurements(content.body),
+        content.evaluations,
+    ]
+    root.ContentSequence = ContentSequence(items)
+    return root
+
+
+def _title(request: Request, body: Sequence[Group]) -> Code:
+    """Return the document's title (PS3.16 CID 7021).
+
+    "auto" is for OHIF: it draws the groups of an Imaging Measurement Report, shows nothing at all where one of them has
+    no outline, and shows a report of another title as text.
+    """
+    wanted = request.encoding.sr_title
+    if wanted != "auto":
+        return concepts.TITLES[wanted]
+    is_drawn = [any(item.ValueType == "SCOORD" for item in group[0].ContentSequence) for group in body]
+    return concepts.TITLES["126000" if body and all(is_drawn) else "126001"]
 
 
 def _evidence(sources: Sources, results: Sequence[Reference]) -> Iterator[Dataset]:

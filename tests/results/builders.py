@@ -236,6 +236,12 @@ def only(files: Sequence[EncodedFile], kind: str) -> FileDataset:
     return dcmread(path)
 
 
+def measurement_groups(report: Dataset) -> list[Dataset]:
+    """Return the items of a report's Imaging Measurements; none where it has no such container."""
+    containers = [item for item in report.ContentSequence if item.ConceptNameCodeSequence[0].CodeValue == "126010"]
+    return [group for container in containers for group in container.ContentSequence]
+
+
 def _item(**attributes: Any) -> Dataset:
     item = Dataset()
     for keyword, value in attributes.items():

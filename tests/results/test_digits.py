@@ -40,7 +40,7 @@ def test_a_report_states_the_rounded_number_in_both_forms(tmp_path: Path) -> Non
     report = only(encode(request(stack, builders.organs((6, 20, 24)), volume), tmp_path / "out"), "SR")
     (measured,) = [
         item.MeasuredValueSequence[0]
-        for group in report.ContentSequence[-1].ContentSequence
+        for group in builders.measurement_groups(report)
         for item in group.ContentSequence
         if item.ValueType == "NUM"
     ]

@@ -36,7 +36,8 @@ TEMPLATES: dict[str, tuple[Row, ...]] = {
         Row("HAS OBS CONTEXT", "TEXT", "121015"),
         Row("HAS CONCEPT MOD", "CODE", "121058", 1),  # Procedure reported
         Row("CONTAINS", "CONTAINER", "111028", 1, 1, "1600"),
-        Row("CONTAINS", "CONTAINER", "126010", 1, 1, "Imaging Measurements"),
+        Row("CONTAINS", "CONTAINER", "126010", 0, 1, "Imaging Measurements"),
+        Row("CONTAINS", "CONTAINER", "C0034375", 1, 1, "Qualitative Evaluations"),
     ),
     "1600": (Row("CONTAINS", "CONTAINER", "126200", 1, MANY, "1601"),),
     "1601": (
@@ -47,6 +48,15 @@ TEMPLATES: dict[str, tuple[Row, ...]] = {
         Row("CONTAINS", "IMAGE", "", 1),
     ),
     "Imaging Measurements": (Row("CONTAINS", "CONTAINER", "125007", 1, MANY, "group"),),
+    "Qualitative Evaluations": (
+        Row("HAS CONCEPT MOD", "TEXT", "111001", 1, 1),  # TID 4019 Algorithm Name
+        Row("HAS CONCEPT MOD", "TEXT", "111003", 1, 1),
+        Row("HAS CONCEPT MOD", "TEXT", "122405", 0, 1),
+        Row("HAS CONCEPT MOD", "CODE", "111000", 0, 1),
+        Row("HAS CONCEPT MOD", "TEXT", "111002"),
+        Row("CONTAINS", "CODE", "111017", 1, 1),  # CAD Processing and Findings Summary
+        Row("CONTAINS", "TEXT", "121106"),  # Comment
+    ),
     "group": (  # TID 1501, 1410 and 1411 alike
         Row("HAS OBS CONTEXT", "TEXT", "112039", 1, 1),  # Tracking Identifier
         Row("HAS OBS CONTEXT", "UIDREF", "112040", 1, 1),
@@ -77,8 +87,8 @@ TEMPLATES: dict[str, tuple[Row, ...]] = {
 def lacks(report: Dataset) -> list[str]:
     """Return how a report strays from the template; none where it follows it."""
     problems = list(_below(report, "1500", "report"))
-    if report.ConceptNameCodeSequence[0].CodeValue != "126000":
-        problems.append("the root is no Imaging Measurement Report")
+    if report.ConceptNameCodeSequence[0].CodeValue not in {"126000", "126001"}:  # CID 7021
+        problems.append("the root is no measurement report")
     if report.ContentTemplateSequence[0].TemplateIdentifier != "1500":
         problems.append("the root names another template")
     return problems
