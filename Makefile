@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed-$(EXTRAS)
 
-.PHONY: demo test check structure parity bench bench-results faults-short faults soak fuzz models published viewers
+.PHONY: demo test check structure parity bench bench-results faults-short faults soak fuzz models published viewers docs
 demo: $(INSTALLED)
 	$(BIN)/dicom-node demo
 
@@ -19,6 +19,10 @@ check: $(INSTALLED)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest tests/test_architecture.py tests/test_licences.py
+
+# Writes the parts of docs/ that are made from the code.
+docs: $(INSTALLED)
+	$(BIN)/python -m tests.references
 
 # By hand: the published networks against the original's stored outputs, full size; takes half an hour.
 parity: $(INSTALLED)

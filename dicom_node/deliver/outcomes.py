@@ -17,7 +17,7 @@ class Verdict:
     meaning: str
 
 
-_VERDICTS = {
+VERDICTS = {
     0x0000: Verdict("stored", ""),
     0x0107: Verdict("stored", "warning: attribute list error"),
     0x0116: Verdict("stored", "warning: attribute value out of range"),
@@ -31,7 +31,7 @@ _VERDICTS = {
     0x0122: Verdict("park", "the peer does not support the SOP class"),
     0x0124: Verdict("park", "we are not authorised at the peer"),
 }
-_RANGES = (
+RANGES = (
     (range(0xA700, 0xA800), Verdict("retry", "the peer is out of resources")),
     (range(0xA900, 0xAA00), Verdict("park", "the peer says that the data set does not match its SOP class")),
     (range(0xC000, 0xD000), Verdict("park", "the peer cannot understand the object")),
@@ -41,6 +41,6 @@ _ANY_OTHER = Verdict("retry", "a status that the standard does not have for stor
 
 def judge(status: int) -> Verdict:
     """Return what a status means."""
-    if status in _VERDICTS:
-        return _VERDICTS[status]
-    return next((verdict for statuses, verdict in _RANGES if status in statuses), _ANY_OTHER)
+    if status in VERDICTS:
+        return VERDICTS[status]
+    return next((verdict for statuses, verdict in RANGES if status in statuses), _ANY_OTHER)

@@ -53,7 +53,7 @@ class RejectedError(Exception):
 
 
 class Negotiation:
-    """What this node agrees to."""
+    """What this node agrees to; `supported` has each SOP class with the transfer syntaxes that it is taken in."""
 
     def __init__(self, node: Node, further: Iterable[PresentationContext] = ()) -> None:
         _quieten_pynetdicom()
@@ -62,7 +62,7 @@ class Negotiation:
         storage = [
             build_context(uid, _TRANSFER_SYNTAXES) for uid in (*known, *RETIRED_STORAGE, *node.extra_sop_classes)
         ]
-        self._supported = [build_context(_VERIFICATION), *storage, *further]
+        self.supported = [build_context(_VERIFICATION), *storage, *further]
 
     def answer(self, pdu: bytes, address: str, certificate: str) -> tuple[Agreed, bytes]:
         """Return what is agreed with the sender of an A-ASSOCIATE-RQ PDU, and the A-ASSOCIATE-AC PDU that says so.
@@ -74,7 +74,7 @@ class Negotiation:
         request = _decoded(pdu)
         self._admit(request)
         results, roles = negotiate_as_acceptor(
-            request.presentation_context_definition_list, self._supported, _asked_roles(request)
+            request.presentation_context_definition_list, self.supported, _asked_roles(request)
         )
         titles = request.calling_ae_title, request.called_ae_title
         caller = Caller(*titles, address, certificate, secrets.token_hex(8))
