@@ -93,9 +93,9 @@ class _Section(BaseModel):
 class TLS(_Section):
     """Certificate files in PEM; `ca` is what the other side's certificate is checked against (PS3.15 B.9)."""
 
-    certificate: Path
-    key: Path
-    ca: Path
+    certificate: Path  # ours, with those that lead to its authority
+    key: Path  # of the certificate, without a passphrase
+    ca: Path  # authorities of whom the other side's certificate has to be
 
     def problem(self, folder: Path) -> str:
         """Return which of the files is missing or no PEM, "" where a TLS context can be made of them."""
@@ -116,9 +116,9 @@ class TLS(_Section):
 class Node(_Section):
     """Who we are on the network, and who may call."""
 
-    ae_title: AETitle = "DICOMNODE"
+    ae_title: AETitle = "DICOMNODE"  # what senders call us; ours in every association that we request
     host: str = "127.0.0.1"  # the address listened on; "0.0.0.0" lets other machines in
-    port: int = Field(11112, ge=0, le=65535)
+    port: int = Field(11112, ge=0, le=65535)  # listened on; 0 is any free one
     accepted_callers: tuple[AETitle, ...] = ("*",)  # calling AE titles; "*" is anybody
     receivers: int = Field(0, ge=0)  # processes that take connections in turn; 0 is two for every processor, at most 8
     max_associations: int = Field(120, ge=1)  # at the same time, over all receivers
@@ -131,7 +131,7 @@ class Node(_Section):
     restart_max_s: float = Field(30.0, gt=0)  # the longest pause before a part that keeps dying is started again
     extra_sop_classes: tuple[UIDText, ...] = ()  # storage SOP Class UIDs beyond the standard's
     timezone: str = "UTC"  # of the dates and times in results, e.g. "Asia/Seoul"
-    tls: TLS | None = None
+    tls: TLS | None = None  # with it only associations within TLS are accepted, from callers with a certificate
 
     @property
     def receiver_count(self) -> int:
@@ -186,7 +186,7 @@ class NamedCaller(_Section):
 class Storage(_Section):
     """Where objects are kept, and when a series counts as complete."""
 
-    folder: Path = Path("data")
+    folder: Path = Path("data")  # of everything that the node keeps; docs/operations.md says what is in it
     group: str | None = None  # of users who may read what is kept; None is the node's own user alone
     min_free_gb: float = Field(5.0, ge=0)  # below this, C-STORE is answered 0xA700
     ready_mb: int = Field(512, ge=0)  # at most, of files that are filled with zeros between pushes to make them faster
@@ -208,14 +208,14 @@ class Storage(_Section):
 class Database(_Section):
     """SQLAlchemy URLs; empty means SQLite files in the storage folder."""
 
-    catalog: DatabaseURL = ""
-    work: DatabaseURL = ""
+    catalog: DatabaseURL = ""  # of what happened to every series
+    work: DatabaseURL = ""  # of the jobs' steps
 
 
 class Encoding(_Section):
     """How a peer wants its results encoded; peers that want the same get the same objects."""
 
-    seg_type: SegType = "BINARY"
+    seg_type: SegType = "BINARY"  # LABELMAP: one frame for each slice; FRACTIONAL: the model's probabilities
     radiograph_seg: Literal["plain", "oriented"] = "plain"  # the latter invents an orientation that some viewers demand
     seg_compression: Compression = "none"  # lossless all; a BINARY SEG is sent plain or as JPEG 2000
     empty_frames: bool = False  # whether a SEG keeps frames without any marked pixel
@@ -237,12 +237,12 @@ class Encoding(_Section):
 class Peer(Encoding):
     """Another DICOM node that results go to: by DIMSE to `host` and `port`, or by STOW-RS to `url`."""
 
-    ae_title: AETitle = "DICOMWEB"
-    host: str = ""
-    port: int = Field(0, ge=0, le=65535)
+    ae_title: AETitle = "DICOMWEB"  # what the peer is called, and calls itself
+    host: str = ""  # its name or address; with ae_title and port, or else a url
+    port: int = Field(0, ge=0, le=65535)  # its DICOM port
     url: str = ""  # of the DICOMweb service, before /studies
     token_file: Path | None = None  # a bearer token for `url`, read anew for each request
-    tls: TLS | None = None
+    tls: TLS | None = None  # with it we speak to the peer within TLS
     required: bool = True  # a stack is delivered once every required peer has its results
     commitment: Literal["required", "c-find", "none"] = "none"  # the proof that a stored result is kept (PS3.4 J)
     commit_from: str = Field("", max_length=16)  # AE title of who reports on commitment; empty is ae_title
@@ -251,10 +251,10 @@ class Peer(Encoding):
     max_associations: int = Field(1, ge=1)  # at the same time, for results
     max_mbit: float | None = Field(None, gt=0)  # per second and association, within max_mbit_hours
     max_mbit_hours: tuple[time, time] = (time(7), time(19))  # of the node's time zone; may pass midnight
-    timeout_s: float = Field(30.0, gt=0)
+    timeout_s: float = Field(30.0, gt=0)  # of every wait for the peer
     retry_s: float = Field(10.0, gt=0)  # before the second attempt; doubles up to retry_max_s
-    retry_max_s: float = Field(1800.0, gt=0)
-    give_up_after_h: float = Field(72.0, gt=0)
+    retry_max_s: float = Field(1800.0, gt=0)  # the longest pause between two attempts
+    give_up_after_h: float = Field(72.0, gt=0)  # then the result has failed, and waits for `dicom-node retry`
     rejection_notes: bool = True  # whether a note (DCM 113037) is sent for what stands under a patient or study that
     # its images have left; without it a person has to settle that
     reject_replaced: Literal["", "quality", "safety"] = ""  # an IOCM note hides what a re-run replaced, for this reason
@@ -297,13 +297,13 @@ class Condition(_Section):
     """What one fact must be; every key that is given must hold (HOSPITAL rules: absent is false but for the last)."""
 
     any_of: tuple[Scalar, ...] = ()  # one of these, strings compared trimmed and without case
-    min: float | None = None
-    max: float | None = None
+    min: float | None = None  # the value is not below this
+    max: float | None = None  # nor above this
     matches: HeaderPattern | None = None  # a regular expression, found anywhere; _ - . / in the value count as blanks
     has: tuple[str, ...] = ()  # all of these are among the values
     lacks: tuple[str, ...] = ()  # none of these is among the values
-    exists: bool | None = None
-    not_: Condition | None = Field(None, alias="not")
+    exists: bool | None = None  # whether the fact is there at all
+    not_: Condition | None = Field(None, alias="not")  # this does not hold
 
     @field_validator("has", "lacks", mode="before")
     @classmethod
@@ -335,20 +335,20 @@ When: TypeAlias = Annotated[tuple[Conditions, ...], BeforeValidator(_as_alternat
 class Gate(_Section):
     """A pipeline that runs before routing and adds the fact of the gate's name."""
 
-    pipeline: str
-    when: When = ({},)
-    send_to: tuple[str, ...] = ()
-    on_disagreement: Literal["pixels", "header", "hold"] = "pixels"
-    on_uncertain: Literal["header", "hold", "run"] = "hold"
+    pipeline: str  # the [pipelines.NAME] that answers
+    when: When = ({},)  # which stacks are asked about; left out, all
+    send_to: tuple[str, ...] = ()  # peers that the answer goes to
+    on_disagreement: Literal["pixels", "header", "hold"] = "pixels"  # whose answer counts where the two differ
+    on_uncertain: Literal["header", "hold", "run"] = "hold"  # what follows where the pixels do not say
 
 
 class Route(_Section):
     """Which stacks run which pipelines, and where the results go."""
 
-    name: str
-    when: When
-    run: tuple[str, ...] = Field(min_length=1)
-    send_to: tuple[str, ...] = ()
+    name: str  # shown in `explain`
+    when: When  # which stacks
+    run: tuple[str, ...] = Field(min_length=1)  # pipelines
+    send_to: tuple[str, ...] = ()  # peers that the results go to
     priority: int = Field(5, ge=1, le=9)  # 1 goes first
     pick: Literal["best"] | None = None  # of several stacks of one study that match, only the best runs
     prefer: Conditions = {}  # for pick: how many of these hold is what counts first
@@ -384,10 +384,11 @@ class PipelineSection(BaseModel):
 
     use: str = ""  # "module:Class"; empty is pipelines.NAME
     weights: str | Mapping[str, str] = ""  # a catalogue entry, or entries by role; empty is no weights yet
-    device: str = "cpu"
-    outputs: tuple[OutputKind, ...] = ("SEG", "SR")
-    timeout_s: float = Field(900.0, gt=0)
+    device: str = "cpu"  # torch's name of it, e.g. "cuda:0"
+    outputs: tuple[OutputKind, ...] = ("SEG", "SR")  # what is made of a run's findings
+    timeout_s: float = Field(900.0, gt=0)  # of one run; then the model process is ended
     on_implausible: Annotated[Implausible, BeforeValidator(_as_implausible)] = Implausible()
+    # one word for every kind of bound, or the table below
 
     @property
     def settings(self) -> Mapping[str, Any]:
@@ -419,7 +420,7 @@ class Workers(_Section):
 class Log(_Section):
     """Log lines hold UIDs, AE titles, addresses and this file's words, never a text of an image's header."""
 
-    level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"  # and what weighs more
     peer_comments: bool = False  # whether a peer's own words beside a status are logged, the patient's values masked
     format: Literal["text", "json"] = "text"  # json: one object per line
     file: Path | None = None  # beside standard error; all processes of the node write to this one file

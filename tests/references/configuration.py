@@ -45,7 +45,7 @@ _BOUNDS = {
     "min_length": "at least",
     "max_length": "at most",
 }
-_WORDS = {
+_WORDS: dict[Any, str] = {
     **{str: "text", bool: "true or false", int: "whole number", float: "number", Path: "path", time: "time"},
     **{HeaderPattern: "regular expression", IPvAnyNetwork: "address or network"},
 }
