@@ -36,7 +36,7 @@ bench: $(INSTALLED)
 bench-results: $(INSTALLED)
 	$(BIN)/python -m benchmarks.results
 
-# Each fault at each step of a series' way, once; about ten minutes. TABLE=README.md puts what it found there.
+# Each fault at each step of a series' way, once; about ten minutes. TABLE=docs/faults.md puts what it found there.
 faults-short: $(INSTALLED)
 	$(BIN)/python -m pytest -m faults tests/faults $(if $(TABLE),--faults-table $(TABLE))
 

@@ -1,4 +1,4 @@
-"""The table of cells, as the README shows it."""
+"""The table of cells, as docs/faults.md shows it."""
 
 from __future__ import annotations
 
