@@ -7,11 +7,41 @@ import inspect
 import dicom_node
 from dicom_node import pipeline
 
-PIPELINE = """
-BareNetwork Bound Box Classification Code Detection ErasedImage Finding HeaderPattern Image Measurement Model Organ
-Photograph Pipeline Radiograph RefusalError Remark Segment Segmentation Settings Shape Stack Stage Volume Weights
-WeightsError age_years blanked matches_whole replace search with_removed
-""".split()
+PIPELINE = [
+    "BareNetwork",
+    "Bound",
+    "Box",
+    "Classification",
+    "Code",
+    "Detection",
+    "ErasedImage",
+    "Finding",
+    "HeaderPattern",
+    "Image",
+    "Measurement",
+    "Model",
+    "Organ",
+    "Photograph",
+    "Pipeline",
+    "Radiograph",
+    "RefusalError",
+    "Remark",
+    "Segment",
+    "Segmentation",
+    "Settings",
+    "Shape",
+    "Stack",
+    "Stage",
+    "Volume",
+    "Weights",
+    "WeightsError",
+    "age_years",
+    "blanked",
+    "matches_whole",
+    "replace",
+    "search",
+    "with_removed",
+]
 
 A_PIPELINE_HAS = {
     *("name", "version", "title", "takes", "settings_type", "takes_windowed", "needs_weights", "answers"),
