@@ -38,7 +38,8 @@ COMPUTED_FACTS = (
 )
 """Facts that the node works out itself, next to the DICOM keywords."""
 
-OutputKind: TypeAlias = Literal["SEG", "SR", "SC", "KO", "PR"]
+OutputKind: TypeAlias = Literal["SEG", "SR", "SC", "KO", "PR", "PAGE", "PDF"]
+Language: TypeAlias = Literal["en", "ko", "de"]
 SegType: TypeAlias = Literal["BINARY", "FRACTIONAL", "LABELMAP"]
 Compression: TypeAlias = Literal["none", "RLE", "JPEG-LS", "JPEG 2000"]
 SrTitle: TypeAlias = Literal["126000", "126001", "auto"]
@@ -223,6 +224,9 @@ class Encoding(_Section):
     sr_title: SrTitle = "126000"  # "auto": 126001 where a group has no outline, for a viewer that then shows the text
     sc_frames: Literal["multiple", "single"] = "multiple"  # of drawn slices: one object, or one each for an old peer
     sc_modality: str = Field("OT", pattern=r"^[A-Z]{2,16}$")  # so that no hanging protocol takes it for an original
+    page_language: Language = "en"  # of PAGE and PDF; a pipeline's own remarks may stay in English
+    page_patient: Literal["none", "id", "name"] = "id"  # what of the patient PAGE and PDF show: nothing, not even the
+    # header's descriptions; Patient ID and study date; name and birth date as well
 
     @model_validator(mode="after")
     def _compressible(self) -> Self:

@@ -10,7 +10,7 @@ from pydicom import Dataset, dcmread
 from dicom_node.demo.orthanc import Orthanc
 from tests.support.validity import errors
 
-_MADE = ("SEG", "SR", "OT", "KO", "PR")
+_MADE = ("SEG", "SR", "OT", "KO", "PR", "DOC")
 
 
 def errors_of_ours(orthanc: Orthanc, sources: Iterable[Path], folder: Path) -> list[str]:

@@ -85,6 +85,11 @@ def test_the_default_file_is_valid() -> None:
             "log.format: 'jsn' is none of text, json; did you mean 'json'?",
         ),
         (
+            "[peers.pacs]",
+            "[peers.pacs]\npage_language = 'fr'",
+            "peers.pacs.page_language: 'fr' is none of en, ko, de",
+        ),
+        (
             'Modality = "DX"',
             'view = "frontal"',
             "'view', which is no DICOM keyword or fact here; a fact of the pixels needs a gate",

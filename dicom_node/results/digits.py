@@ -25,12 +25,26 @@ _SHARE, _MOST_DECIMALS = "1", 6
 
 def round_for_reading(value: float, unit: Code) -> float:
     """Return the number that a report states; a share that is neither 0 nor 1 is not stated as either."""
-    if not value or not math.isfinite(value):
+    if not math.isfinite(value):
         return float(value)
+    return float(round(value, _decimals(value, unit)))
+
+
+def write_for_reading(value: float, unit: Code) -> str:
+    """Return the number that a report states as text, with all of its decimals; a whole one without a unit has none."""
+    if unit.value == _SHARE and value == int(value):
+        return f"{value:.0f}"
+    return f"{round_for_reading(value, unit):.{max(0, _decimals(value, unit))}f}"
+
+
+def _decimals(value: float, unit: Code) -> int:
+    """Return how many decimals of a number are known; below 0, as many places before the full stop are not."""
+    if not value or not math.isfinite(value):
+        return _DECIMALS.get(unit.value, 0)
     magnitude = math.floor(math.log10(abs(value)))
     least = _LEAST_SIGNIFICANT if unit.value in _DECIMALS else _OF_OTHERS
     decimals = max(_DECIMALS.get(unit.value, -magnitude), least - 1 - magnitude)
     if unit.value == _SHARE and 0 < value < 1:
         while decimals < _MOST_DECIMALS and round(value, decimals) in (0, 1):
             decimals += 1
-    return float(round(value, decimals))
+    return decimals

@@ -12,6 +12,7 @@ from dicom_node.findings import ErasedImage, Segmentation
 from dicom_node.results.captures import encode_overlays
 from dicom_node.results.ko import Rejection, encode_key_images
 from dicom_node.results.ko import encode_rejection as rejection_note
+from dicom_node.results.page.encode import Page, encode_document, encode_page, make_page, make_refused_page
 from dicom_node.results.pr import encode_states
 from dicom_node.results.prove import Proof, Subject, prove
 from dicom_node.results.provenance import finished
@@ -39,15 +40,20 @@ def encode(request: Request, folder: Path) -> tuple[EncodedFile, ...]:
     return tuple(_keep(kind, made, folder, Proof(request, sources, of)) for kind, made, of in _made(request, sources))
 
 
-def encode_refusal(request: Request, reason: str, folder: Path) -> EncodedFile:
-    """Write an SR that says that this stack was not run, and why; the request's findings hold nothing found.
+def encode_refusal(request: Request, reason: str, folder: Path) -> tuple[EncodedFile, ...]:
+    """Write an SR, and a page where one is wanted, that say that this stack was not run, and why.
+
+    The request's findings hold nothing found.
 
     Raises:
         ObjectError: as for `encode`.
         ProofError: as for `encode`.
     """
     sources = read_sources(request.stack)
-    return _keep("SR", Made(encode_refused(request, reason, sources)), folder, Proof(request, sources))
+    page = make_refused_page(request, sources, reason)
+    made = [*_pages(request, sources, page, f"refusal {reason}")]
+    made.append(("SR", Made(encode_refused(request, reason, sources)), None))
+    return tuple(_keep(kind, one, folder, Proof(request, sources, of)) for kind, one, of in made)
 
 
 def encode_rejection(
@@ -84,6 +90,8 @@ def _made(request: Request, sources: Sources) -> Iterator[tuple[OutputKind, Made
         keys = encode_key_images(request, sources)
         if keys is not None:
             yield "KO", Made(keys), None
+    if {"PAGE", "PDF"} & set(request.outputs):
+        yield from _pages(request, sources, make_page(request, sources))
     if "SR" in request.outputs:
         references = {name: reference for _, one in segmentations for name, reference in references_to(one)}
         yield "SR", Made(encode_report(request, sources, references)), None
@@ -102,6 +110,16 @@ def _pictures(request: Request, sources: Sources) -> Iterator[tuple[OutputKind, 
     if request.findings.of(Segmentation):
         for captured, made in encode_overlays(request, sources):
             yield "SC", made, captured
+
+
+def _pages(
+    request: Request, sources: Sources, page: Page, detail: str = ""
+) -> Iterator[tuple[OutputKind, Made, Subject]]:
+    if "PAGE" in request.outputs:
+        yield "PAGE", encode_page(request, sources, page, detail), page
+    if "PDF" in request.outputs:
+        document, made = encode_document(request, sources, page, detail)
+        yield "PDF", made, document
 
 
 def _keep(kind: OutputKind, made: Made, folder: Path, proof: Proof) -> EncodedFile:

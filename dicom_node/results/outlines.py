@@ -18,7 +18,7 @@ from dicom_node.results.seg import present
 Polygon: TypeAlias = NDArray[np.float64]
 """(points, 2) columns and rows, zero being the first pixel's outer corner; the last point is the first."""
 
-_BOX_COLOUR = (255, 200, 0)
+BOX_COLOUR = (255, 200, 0)
 _PARENT = 3  # where OpenCV's hierarchy of a contour names what it is a hole of; -1: none
 _FINER = 2  # the mask is enlarged so, and its outline lies a quarter of a pixel inside its pixels' edges
 _MOST_POINTS = 8000  # of one polygon: what the 64 kB of a Float value of two coordinates hold (PS3.5 7.1.2)
@@ -101,4 +101,4 @@ def _segments(request: Request) -> Iterator[Drawn]:
 def _boxes(request: Request) -> Iterator[Drawn]:
     for number, box in enumerate(found_boxes(request), 1):
         pixels = (box.x2 - box.x1) * (box.y2 - box.y1)
-        yield Drawn(f"{box.name} {number}", _BOX_COLOUR, 0, (outline(box),), pixels)
+        yield Drawn(f"{box.name} {number}", BOX_COLOUR, 0, (outline(box),), pixels)

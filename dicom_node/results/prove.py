@@ -19,6 +19,8 @@ from dicom_node.results import sc
 from dicom_node.results.captures import Captured
 from dicom_node.results.digits import round_for_reading
 from dicom_node.results.groups import erased_boxes, found_boxes, outline
+from dicom_node.results.page.encode import Document, Page
+from dicom_node.results.page.prove import prove_document, prove_page
 from dicom_node.results.patient import copied, differing
 from dicom_node.results.prove_drawn import prove_overlay, prove_selection, prove_state
 from dicom_node.results.prove_regions import prove_regions
@@ -26,8 +28,8 @@ from dicom_node.results.prove_seg import prove_segmentation
 from dicom_node.results.request import Reference, Request
 from dicom_node.results.sources import Sources, read_pixels
 
-Subject: TypeAlias = Segmentation | ErasedImage | Captured | tuple[Reference, ...] | None
-"""What an object alone encodes: a finding, the frames drawn on, results; None: all that was found."""
+Subject: TypeAlias = Segmentation | ErasedImage | Captured | Page | Document | tuple[Reference, ...] | None
+"""What an object alone encodes: a finding, the frames drawn on, a page, results; None: all that was found."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -55,6 +57,10 @@ def prove(path: Path, proof: Proof) -> None:
         prove_erased(dataset, of, sources)
     elif isinstance(of, Captured):
         prove_overlay(dataset, request, of, sources)
+    elif isinstance(of, Page):
+        prove_page(dataset, of, request, sources)
+    elif isinstance(of, Document):
+        prove_document(dataset, of, request, sources)
     elif dataset.Modality == "PR":
         prove_state(dataset, request, sources)
     elif dataset.Modality == "KO":

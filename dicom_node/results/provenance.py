@@ -46,6 +46,8 @@ SERIES: dict[str, Series] = {
     "KO": Series(9004, "key images"),
     "PR": Series(9005, "outlines"),
     "overlay": Series(9006, "overlay"),
+    "PAGE": Series(9008, "page"),
+    "PDF": Series(9009, "page as document"),
     "rejection": Series(9007, "rejection of what was replaced"),
 }
 """By kind, or by the name that an object's `Made` gives."""
@@ -53,9 +55,14 @@ SERIES: dict[str, Series] = {
 _LO = 64  # characters in a Long String (PS3.5 6.2)
 
 
+def node_version() -> str:
+    """Return the version of this package."""
+    return importlib.metadata.version("dicom-node")
+
+
 def software_versions(request: Request) -> list[str]:
     """Return the node's version and the pipeline's."""
-    return [importlib.metadata.version("dicom-node"), f"{request.findings.pipeline} {request.findings.version}"]
+    return [node_version(), f"{request.findings.pipeline} {request.findings.version}"]
 
 
 def series_description(request: Request, says: str) -> str:
@@ -136,8 +143,8 @@ def finished(made: Made, request: Request, kind: OutputKind, sources: Sources) -
     result = Dataset()
     result.update({element.tag: element for element in made.dataset})
     _describe(result, request, kind, made)
-    _date(result, _local(request.at, sources), kind)
-    result.ContributingEquipmentSequence = [contributing_equipment(request, _local(request.at, sources))]
+    _date(result, local_time(request.at, sources), kind)
+    result.ContributingEquipmentSequence = [contributing_equipment(request, local_time(request.at, sources))]
     _keep_to(result, sources.first.get("SpecificCharacterSet"))
     completed = stamp(result, sources.identity)
     return FileDataset("", result, file_meta=_file_meta(result, made.syntax), preamble=b"\0" * 128), completed
@@ -161,7 +168,7 @@ def _date(result: Dataset, at: datetime.datetime, kind: OutputKind) -> None:
         setattr(result, f"{name}Time", f"{at:%H%M%S.%f}")
 
 
-def _local(at: datetime.datetime, sources: Sources) -> datetime.datetime:
+def local_time(at: datetime.datetime, sources: Sources) -> datetime.datetime:
     """Bring a time to the offset that the source states, since a result states the same one (PS3.3 C.12.1.1.8)."""
     offset = str(sources.first.get("TimezoneOffsetFromUTC", "") or "")
     try:
@@ -170,10 +177,20 @@ def _local(at: datetime.datetime, sources: Sources) -> datetime.datetime:
         return at
 
 
+def is_writable(text: str, sources: Sources) -> bool:
+    """Say whether the source's character set, which a result keeps, has every character of a text."""
+    encodings = _encodings(sources.first.get("SpecificCharacterSet"))
+    return text.isascii() or all(_has(one, encodings) for one in text)
+
+
+def _encodings(character_set: str | list[str] | None) -> list[str]:
+    # the reader's word for the default repertoire admits Latin 1, the standard's does not (PS3.5 6.1.2.1)
+    return ["ascii" if one == "iso8859" else one for one in convert_encodings(character_set)]
+
+
 def _keep_to(result: Dataset, character_set: str | list[str] | None) -> None:
     """Replace characters of our texts that the source's character set lacks, as the set itself stays."""
-    # the reader's word for the default repertoire admits Latin 1, the standard's does not (PS3.5 6.1.2.1)
-    encodings = ["ascii" if one == "iso8859" else one for one in convert_encodings(character_set)]
+    encodings = _encodings(character_set)
 
     def fit(_: Dataset, element: DataElement) -> None:
         if element.VR in CUSTOMIZABLE_CHARSET_VR and isinstance(element.value, str) and not element.value.isascii():

@@ -94,12 +94,15 @@ class Request:
 
 
 _SEG = frozenset({"seg_type", "radiograph_seg", "seg_compression", "empty_frames"})
+_PAGE = frozenset({"page_language", "page_patient"})
 _ENTERS: dict[OutputKind, frozenset[str]] = {
     "SEG": _SEG,
     "SR": _SEG | {"sr_class", "sr_title"},
     "SC": frozenset({"sc_modality", "sc_frames"}),
     "KO": frozenset(),
     "PR": frozenset(),
+    "PAGE": _PAGE | {"sc_modality"},
+    "PDF": _PAGE,
 }
 
 _ENCODERS: dict[OutputKind, int] = {"SC": 2, "PR": 3, "SR": 5}

@@ -71,6 +71,11 @@ def sided(source: Dataset) -> Dataset:
     return _copied(source, (*SIDES, *STATE))
 
 
+def state(source: Dataset) -> Dataset:
+    """Return what anything made of a source keeps of it: compression, what was burned in, what can be recognised."""
+    return _copied(source, STATE)
+
+
 def _copied(source: Dataset, keywords: Iterable[str]) -> Dataset:
     result = Dataset()
     for keyword in keywords:

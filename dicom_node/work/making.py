@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import select
 
 from dicom_node.catalog import Catalog, Result, Run, Stack
-from dicom_node.config import Config, Encoding
+from dicom_node.config import Config, Encoding, OutputKind, PipelineSection
 from dicom_node.findings import Findings, load_findings
 from dicom_node.images import Stack as Content
 from dicom_node.results import EncodedFile, Reference, Request, encode, encode_refusal, encode_rejection
@@ -61,7 +61,7 @@ class Making:
         settings = self._config.pipelines[run.pipeline].settings
         nothing = Findings(run.pipeline, run.version, run.weights, settings, ())
         return [
-            ((encode_refusal(request, run.reason, folder),), peers)
+            (encode_refusal(request, run.reason, folder), peers)
             for request, peers in self._requests(run, stack, nothing, folder)
         ]
 
@@ -72,7 +72,7 @@ class Making:
         usual = Request(
             findings=findings,
             stack=self._content(stack),
-            outputs=("SR",) if run.is_gate else section.outputs,
+            outputs=_gate_outputs(section) if run.is_gate else section.outputs,
             at=datetime.fromtimestamp(_made_at(run, folder), ZoneInfo(self._config.node.timezone)),
             title=run.record.get("title") or run.pipeline,
             doubts=self._doubts(run) if findings.names_sides else (),
@@ -126,6 +126,11 @@ class Making:
 def findings_path(config: Config, run: str) -> Path:
     """Return where a run's findings lie."""
     return config.storage_folder / "runs" / run / "findings.npz"
+
+
+def _gate_outputs(section: PipelineSection) -> tuple[OutputKind, ...]:
+    """Return what a gate's answer is sent as: it marks nothing in the images."""
+    return ("SR", *(kind for kind in section.outputs if kind in ("PAGE", "PDF")))
 
 
 def _made_at(run: Run, folder: Path) -> float:

@@ -17,7 +17,8 @@ from pipelines.published.kidney import LEFT_KIDNEY, LEFT_TUMOUR, RIGHT_KIDNEY
 from pipelines.volumetry import ABNORMALITY, told
 from tests.results import builders, phantom
 
-EVERY_KIND = ("SEG", "SC", "PR", "KO", "SR")
+EVERY_KIND = ("SEG", "SC", "PR", "KO", "PAGE", "PDF", "SR")
+TOLD = {"PAGE", "PDF", "SR"}  # of whatever was found
 Case = tuple[Stack, tuple[Finding, ...]]
 
 
@@ -77,10 +78,10 @@ def polyp(folder: Path) -> Case:
 
 
 PIPELINES: dict[str, tuple[Callable[[Path], Case], set[str]]] = {
-    "contrast": (contrast, {"SR"}),
-    "view": (view, {"SR"}),
+    "contrast": (contrast, TOLD),
+    "view": (view, TOLD),
     "lung": (lung, {*EVERY_KIND}),
-    "marks": (marks, {"SC", "PR", "KO", "SR"}),
+    "marks": (marks, {"SC", "PR", "KO", *TOLD}),
     "liver": (liver, {*EVERY_KIND}),
     "kidney": (kidney, {*EVERY_KIND}),
     "brain": (brain, {*EVERY_KIND}),

@@ -110,7 +110,7 @@ def test_every_object_is_labelled_as_research_of_ours(tmp_path: Path) -> None:
 
 
 def test_a_refusal_is_said_in_a_report(ct: Stack, tmp_path: Path) -> None:
-    file = encode_refusal(request(ct), "it has 6 slices, at least 30 are needed", tmp_path / "out")
+    (file,) = encode_refusal(request(ct), "it has 6 slices, at least 30 are needed", tmp_path / "out")
     report = only([file], "SR")
     texts = [item.TextValue for item in report.ContentSequence[-1].ContentSequence if "TextValue" in item]
     assert "Not run, because it has 6 slices, at least 30 are needed" in texts
@@ -119,7 +119,7 @@ def test_a_refusal_is_said_in_a_report(ct: Stack, tmp_path: Path) -> None:
 
 def test_what_was_found_but_is_no_organ_is_reported_as_such_and_not_as_not_run(ct: Stack, tmp_path: Path) -> None:
     why = "not delivered, because the brain found is 210 mm high; 40 to 185 mm are possible"
-    report = only([encode_refusal(request(ct), why, tmp_path / "out")], "SR")
+    report = only(encode_refusal(request(ct), why, tmp_path / "out"), "SR")
     status = report.ContentSequence[-1].ContentSequence
     assert why in [item.TextValue for item in status if "TextValue" in item]
     assert "No algorithms succeeded; without findings" in str(report)
