@@ -76,9 +76,10 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Installe
 def test_it_holds_code_configuration_and_weights_and_no_tests(wheel: Path) -> None:
     names = ZipFile(wheel).namelist()
     assert {name.split("/")[0] for name in names if ".dist-info" not in name} == {"dicom_node", "pipelines"}
-    assert {"shipped/config.toml", "shipped/weights/catalog.toml", "catalog/migrations/script.py.mako", "py.typed"} <= {
-        name.removeprefix("dicom_node/") for name in names
-    }
+    assert {
+        *("shipped/config.toml", "shipped/weights/catalog.toml", "catalog/migrations/script.py.mako", "py.typed"),
+        *("results/page/fonts/NotoSansKR-Regular-subset.ttf", "results/page/fonts/OFL.txt"),
+    } <= {name.removeprefix("dicom_node/") for name in names}
     assert "pipelines/training/real_marks.csv" in names
     shipped = {path.name for path in (ROOT / "weights").glob("*.safetensors")}
     assert {Path(name).name for name in names if name.endswith(".safetensors")} == shipped
