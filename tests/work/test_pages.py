@@ -63,9 +63,7 @@ def test_each_peer_gets_the_page_in_its_language_and_the_same_report(
     assert len({path.stem for one in peers for path in one.instances("SR")}) == 1
 
 
-def test_a_gates_answer_has_a_page_where_its_section_wants_one(
-    house: House, peers: tuple[SmallPacs, SmallPacs]
-) -> None:
+def test_a_gates_answer_has_a_page_where_its_section_wants_one(house: House) -> None:
     house.put(*series(3))
     house.settle()
     assert sorted(result.kind for result in house.rows(Result)) == ["PAGE", "SR"]
