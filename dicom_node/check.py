@@ -48,6 +48,7 @@ def check(config: Config) -> list[Proof]:
         *_routes(config),
         *_models(config),
         *_peers(config),
+        *_viewers(config),
     ]
 
 
@@ -196,6 +197,14 @@ def _peers(config: Config) -> Iterator[Proof]:
             yield Proof(f"peer {name}", state, str(error), _advice(config, name, error))
         else:
             yield Proof(f"peer {name}", "ok", f"{peer.where} answers")
+
+
+def _viewers(config: Config) -> Iterator[Proof]:
+    """Say what each peer's viewer decides of the encoding of its results."""
+    for name, peer in config.peers.items():
+        if peer.preset:
+            settings = ", ".join(f'{keyword} = "{value}"' for keyword, value in peer.preset.items())
+            yield Proof(f"peers.{name}.viewer", "ok", f'"{peer.viewer}" sets {settings}')
 
 
 def _advice(config: Config, name: str, error: DicomNodeError) -> str:

@@ -32,6 +32,7 @@ from dicom_node.config_words import did_you_mean, validation_sentences
 from dicom_node.errors import ConfigError
 from dicom_node.patterns import HeaderPattern
 from dicom_node.uids import is_uid
+from dicom_node.viewers import PRESETS, Viewer
 
 COMPUTED_FACTS = (
     *("kind", "slices", "repeats", "spacing_mm", "extent_mm", "plane", "caller", "ours", "copy_of", "same_pixels_as"),
@@ -245,6 +246,7 @@ class Peer(Encoding):
     host: str = ""  # its name or address; with ae_title and port, or else a url
     port: int = Field(0, ge=0, le=65535)  # its DICOM port
     url: str = ""  # of the DICOMweb service, before /studies
+    viewer: Viewer = "generic"  # what people open results with: sets those of the encoding that this section does not
     token_file: Path | None = None  # a bearer token for `url`, read anew for each request
     tls: TLS | None = None  # with it we speak to the peer within TLS
     required: bool = True  # a stack is delivered once every required peer has its results
@@ -292,9 +294,15 @@ class Peer(Encoding):
         return self
 
     @property
+    def preset(self) -> Mapping[str, str]:
+        """What `viewer` decides of the encoding, since this section does not."""
+        return {name: value for name, value in PRESETS[self.viewer].items() if name not in self.model_fields_set}
+
+    @property
     def encoding(self) -> Encoding:
-        """What of this section decides how results are encoded."""
-        return Encoding.model_validate({name: getattr(self, name) for name in Encoding.model_fields})
+        """How results are encoded: as this section says, else as its viewer wants them, else as usual."""
+        own = {name: getattr(self, name) for name in Encoding.model_fields}
+        return Encoding.model_validate({**own, **self.preset})
 
 
 class Condition(_Section):
