@@ -18,7 +18,7 @@ GROUND = frozenset(
     {
         *("errors", "config", "pipeline", "uids", "weights_store", "weights_import", "images", "findings", "catalog"),
         *("encoding", "imaging", "content", "processes", "commitment", "patterns", "retired", "callers", "modes"),
-        *("certificates", "viewers"),
+        *("bounds", "certificates", "viewers"),
         *("anatomy", "config_groups", "config_words", "printable", "logs", "shipped"),
     }
 )  # processes: what a room that is a process of its own does at its start

@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -41,6 +41,7 @@ IMAGE_ELEMENTS_AT_MOST = 100_000  # outside per-frame and referenced sequences; 
 
 _VALUE_AT_MOST = 64 << 10  # bytes; a private blob says nothing
 _WIDE = 20_000  # elements of a sequence that is no functional group: structure sets and references have them
+_NO_TAG = 1 << 32  # behind all
 _AT_ONCE = 1 << 20  # bytes
 _META_WITHIN = 64 << 10  # bytes of a file
 _FEW_FRAMES = 1000  # that many functional groups cost nothing, whatever the object says that it has
@@ -124,6 +125,36 @@ def decode_elements(path: str, tags: Sequence[int]) -> Decoded:
         dataset = place.decoded(element for element in elements if element.tag in tags)
         dataset.update(place.decoded_behind(elements, tags))
         return Decoded(dataset, place.groups(elements))
+
+
+def decode_few(path: str, tags: Sequence[int], elements_at_most: int) -> Dataset:
+    """Decode some elements of a header, which together hold no more than so many elements.
+
+    Raises:
+        EncodingError: naming the path, where the bytes are no data set, or more than is read of an image.
+        ObjectError: it is no DICOM file.
+        OSError: it cannot be read.
+    """
+    with Path(path).open("rb") as file, _naming(path):
+        place = _place(path, file)
+        elements = [element for element in _bounded(place) if element.tag in tags]
+        if sum(element.elements for element in elements) > elements_at_most:
+            raise ExcessError(f"more than the {elements_at_most} elements that are decoded")
+        return place.decoded(elements)
+
+
+def is_light(path: str, elements_at_most: int, bytes_at_most: int) -> bool:
+    """Say whether a whole object, with what stands behind its pixels, is read at once: small, and of few elements.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    with Path(path).open("rb") as file, suppress(UnreadableError, ObjectError):
+        place = _place(path, file)
+        if place.size <= bytes_at_most and not place.encoding.is_deflated:
+            Survey(place.source(), place.encoding, _is_sequence, elements_at_most).found(behind=_NO_TAG)
+            return True
+    return False
 
 
 def check_header(path: str) -> None:

@@ -65,8 +65,8 @@ class Survey:
         self._elsewhere = self._everywhere = 0
         self._everywhere_at_most = everywhere_at_most
 
-    def found(self) -> list[Found]:
-        """Return the elements ahead of the pixels, in their order.
+    def found(self, behind: int = _PIXELS) -> list[Found]:
+        """Return the elements ahead of the pixels, or of another tag, in their order.
 
         Raises:
             UnreadableError: the bytes are no elements, are cut off, or more than is read of any object.
@@ -75,7 +75,7 @@ class Survey:
         start = 0
         while self._has(start):
             tag, vr, at, length = self._head(start)
-            if tag >= _PIXELS:
+            if tag >= behind:
                 break
             found.append(self._element(start, tag, vr, at, length))
             start = found[-1].end
@@ -84,7 +84,7 @@ class Survey:
 
     def _element(self, start: int, tag: int, vr: bytes, at: int, length: int) -> Found:
         if length == UNDEFINED and vr in _FRAGMENTED:
-            end, elements = self._behind_fragments(at)
+            end, elements = self._behind_fragments(at, self._left(tag))
             return Found(tag, start, end, elements, 0)
         if length != UNDEFINED and not self._holds_items(tag, vr):
             return Found(tag, start, at + length, 0, 0)
@@ -140,14 +140,14 @@ class Survey:
             raise CutOffError("its header is cut off")
         self._data, self._base = self._data[at - self._base :] + more, at
 
-    def _behind_fragments(self, at: int) -> tuple[int, int]:
+    def _behind_fragments(self, at: int, at_most: int) -> tuple[int, int]:
         """Return where encapsulated pixels end, as an icon may have them, and how many fragments they are."""
-        for fragments in range(1, ELEMENTS_AT_MOST):
+        for fragments in range(1, at_most):
             tag, _, at, length = self._head(at)
             if tag == _END:
                 return at, fragments
             at += length
-        raise ExcessError(f"more than {ELEMENTS_AT_MOST} fragments")
+        raise ExcessError(f"more than {at_most} fragments")
 
     def _count(self, at: int, length: int, at_most: int, parts: array[int]) -> tuple[int, int, int]:
         """Return where the sequence ends whose items begin at a position, how many elements it holds, and its items.
@@ -176,7 +176,7 @@ class Survey:
                 items += len(ends) == 1
                 ends.append(end)
             elif length == UNDEFINED and vr in _FRAGMENTED:
-                at, fragments = self._behind_fragments(at)
+                at, fragments = self._behind_fragments(at, at_most - elements)
                 elements += fragments
             elif length == UNDEFINED or self._holds_items(tag, vr):
                 ends.append(end)

@@ -12,12 +12,12 @@ from typing import Any
 
 import torch
 
+from dicom_node.bounds import end_after, limit_memory
 from dicom_node.config import Config
 from dicom_node.errors import DicomNodeError, ObjectError, RefusalError, WeightsError
 from dicom_node.findings import save_findings
 from dicom_node.images import Stack
 from dicom_node.infer.attached import answer_all, threads
-from dicom_node.infer.bounds import end_after, limit_memory
 from dicom_node.infer.engine import Engine
 from dicom_node.infer.messages import NO_ARRAYS
 from dicom_node.processes import attached

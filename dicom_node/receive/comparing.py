@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Iterator
-from enum import IntEnum
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from pydicom import Dataset, dcmread
-from pydicom.pixels.utils import iter_pixels
+from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
-from dicom_node.encoding.narrow import check_header
+from dicom_node.encoding.narrow import check_header, is_light
+from dicom_node.receive.difference import Difference, UncomparedError
 from dicom_node.uids import digest
 
 _PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
@@ -30,34 +29,50 @@ _ENCODING = frozenset(
         *("ExtendedOffsetTable", "ExtendedOffsetTableLengths", "SpecificCharacterSet", "TimezoneOffsetFromUTC"),
     )
 )
-_AS_RGB = frozenset(("YBR_RCT", "YBR_ICT"))  # which a decoder turns into RGB (PS3.3 C.7.6.3.1.2)
 _ABOUT = frozenset((0x0008, 0x0010, 0x0012, 0x0018, 0x0020, 0x0032, 0x0038, 0x0400))
 """Groups that say whose an object without pixels is and how it came about, not what it says."""
 _EVIDENCE = frozenset((0x0040A370, 0x0040A375, 0x0040A385))  # sequences that cite studies and series
-_DECODED_AT_MOST = 512 << 20  # bytes of pixels; larger ones of another encoding are not compared
+_NATIVE = frozenset((ImplicitVRLittleEndian, ExplicitVRLittleEndian))  # of which other bytes are other pixels
+_ELEMENTS_AT_ONCE, _BYTES_AT_ONCE = 5000, 32 << 20  # of objects that are compared in a few milliseconds
+
+ShowsSame: TypeAlias = Callable[[Dataset, Dataset], bool]
+"""Says whether two objects' Pixel Data show the same once they are decoded."""
 
 
-class Difference(IntEnum):
-    """How one version differs from another, from the least to the most."""
+def compare(path: Path, other: Path, shows_same: ShowsSame) -> Difference:
+    """Compare the objects in two files; what cannot be read or decoded counts as another picture.
 
-    ENCODING = 0  # it says and shows the same
-    HEADER = 1  # the same pixels in the same place
-    GEOMETRY = 2  # the same pixels elsewhere, or meaning other values
-    PIXELS = 3  # another picture, or one that cannot be compared
-
-
-def compare(path: Path, other: Path) -> Difference:
-    """Compare the objects in two files; what cannot be read or decoded counts as another picture."""
+    Raises:
+        UncomparedError: as `shows_same` does.
+        MemoryError: comparing them takes more memory than there may be.
+    """
     try:
         check_header(str(path))
         check_header(str(other))
-        return _difference(dcmread(path), dcmread(other))
+        return _difference(dcmread(path), dcmread(other), shows_same)
+    except (MemoryError, UncomparedError):
+        raise
     except Exception:  # noqa: BLE001 - pydicom and its decoders raise a dozen kinds on broken bytes
         return Difference.PIXELS
 
 
-def _difference(one: Dataset, other: Dataset) -> Difference:
-    if _differ(one, other, _class_and_layout) or not _same_pixels(one, other):
+def compare_at_once(path: Path, other: Path) -> Difference:
+    """Compare small objects, where no pixels have to be decoded for that.
+
+    Raises:
+        UncomparedError: it would take longer.
+    """
+    if not all(is_light(str(one), _ELEMENTS_AT_ONCE, _BYTES_AT_ONCE) for one in (path, other)):
+        raise UncomparedError
+    return compare(path, other, _not_at_once)
+
+
+def _not_at_once(_one: Dataset, _other: Dataset) -> bool:
+    raise UncomparedError
+
+
+def _difference(one: Dataset, other: Dataset, shows_same: ShowsSame) -> Difference:
+    if _differ(one, other, _class_and_layout) or not _same_pixels(one, other, shows_same):
         return Difference.PIXELS
     if _differ(one, other, _geometry):
         return Difference.GEOMETRY
@@ -103,7 +118,7 @@ def _said(value: Any) -> str:
         return "" if value is None else str(value).strip()
 
 
-def _same_pixels(one: Dataset, other: Dataset) -> bool:
+def _same_pixels(one: Dataset, other: Dataset, shows_same: ShowsSame) -> bool:
     """Say whether two objects show the same picture, or where they show none say the same."""
     keywords = {keyword for dataset in (one, other) for keyword in _PIXELS if keyword in dataset}
     if not keywords:
@@ -111,9 +126,12 @@ def _same_pixels(one: Dataset, other: Dataset) -> bool:
     (keyword, *others) = keywords
     if others or any(keyword not in dataset for dataset in (one, other)):
         return False
-    if one[keyword].value == other[keyword].value and _is_alike(one, other):
-        return True
-    return keyword == "PixelData" and _is_decodable(one) and _decoded(one) == _decoded(other)
+    if _is_alike(one, other):
+        if one[keyword].value == other[keyword].value:
+            return True
+        if all(dataset.file_meta.TransferSyntaxUID in _NATIVE for dataset in (one, other)):
+            return False
+    return keyword == "PixelData" and shows_same(one, other)
 
 
 def _is_alike(one: Dataset, other: Dataset) -> bool:
@@ -131,25 +149,3 @@ def _content(dataset: Dataset) -> str:
         if element.tag.group not in _ABOUT and int(element.tag) not in _EVIDENCE and element.tag.element != 0
     ]
     return digest(str(said))
-
-
-def _is_decodable(dataset: Dataset) -> bool:
-    sizes = [int(dataset.get(keyword) or 1) for keyword in ("Rows", "Columns", "NumberOfFrames", "SamplesPerPixel")]
-    size = int(dataset.get("BitsAllocated") or 8) // 8
-    for one in sizes:
-        size *= one
-    return size <= _DECODED_AT_MOST
-
-
-def _decoded(dataset: Dataset) -> tuple[str, str]:
-    """Return the colour model and the SHA-256 of all decoded frames."""
-    found = hashlib.sha256()
-    for frame in _frames(dataset):
-        found.update(str(frame.shape).encode())
-        found.update(frame.astype("<i8" if frame.dtype.kind == "i" else "<u8").tobytes())
-    photometric = _text(dataset, "PhotometricInterpretation")
-    return "RGB" if photometric in _AS_RGB else photometric, found.hexdigest()
-
-
-def _frames(dataset: Dataset) -> Iterator[Any]:
-    yield from iter_pixels(dataset, raw=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from dicom_node.callers import Callers
 from dicom_node.catalog import VersionState
-from dicom_node.receive.comparing import Difference
+from dicom_node.receive.difference import Difference
 from dicom_node.receive.ledger import Contested, Rejection
 from dicom_node.receive.versions import Displaced, Version
 
@@ -18,6 +18,7 @@ _DIFFERS = {
     Difference.HEADER: "the same pixels under another header",
     Difference.GEOMETRY: "the same pixels with another geometry",
     Difference.PIXELS: "other pixels",
+    Difference.UNKNOWN: "what could not be compared within the limits of memory and time, twice",
 }
 _IMAGES_ONLY = "113039"  # DCM, Data Retention Policy Expired: what was made of the images stays
 
@@ -135,7 +136,7 @@ class Contest:
             return _HELD, f"came from {of}, whom [callers] does not name; displaced by what {by} sent: {_DIFFERS[how]}"
         if how == Difference.ENCODING:
             return None, f"{by} sent {_DIFFERS[how]} as version {current.id}, which is current"
-        may = "" if how == Difference.PIXELS else f"; {by} may not correct it"
+        may = "" if how >= Difference.PIXELS else f"; {by} may not correct it"
         return None, f"{by} sent {_DIFFERS[how]}; version {current.id} of {of} is current{may}"
 
 

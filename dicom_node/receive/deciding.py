@@ -57,7 +57,7 @@ class Deciding:
         versions = known.versions(kept.uid)
         settled = self._contest.keep(kept, versions)
         self._placing.write_down(versions, settled, None)
-        said_by_note = read_note(kept, self._shelf.whole(kept.path))
+        said_by_note = read_note(kept.sop_class_uid, self._shelf.whole(kept.path))
         if said_by_note is not None:
             rejected, _ = self._placing.reject(kept, said_by_note, known, is_decided=True)
             settled = joined([settled, rejected])

@@ -10,8 +10,8 @@ from typing import Protocol, TypeAlias
 
 from dicom_node.catalog import VersionState
 from dicom_node.errors import ObjectError
-from dicom_node.receive.comparing import Difference, compare
 from dicom_node.receive.contest import Contest, Settled, settle_as_written
+from dicom_node.receive.difference import Difference
 from dicom_node.receive.ledger import Ledger, Rejection
 from dicom_node.receive.rejecting import KEY_OBJECTS, Rejecting, RejectionNote, held_note, joined, read_note
 from dicom_node.receive.shelf import Found, Shelf, find, move
@@ -72,7 +72,11 @@ def _gone(path: Path) -> Note:
 class Placing:
     """Moves files to where they belong; each file's move is the last act, so that it may be tried again."""
 
-    def __init__(self, shelf: Shelf, ledger: Ledger, contest: Contest) -> None:
+    def __init__(
+        self, shelf: Shelf, ledger: Ledger, contest: Contest, compare: Callable[[Path, Path], Difference]
+    ) -> None:
+        """`compare` says how the objects in two files differ, or raises UncomparedError."""
+        self._compare = compare
         self._shelf = shelf
         self._ledger = ledger
         self._contest = contest
@@ -85,6 +89,7 @@ class Placing:
         decide (contest.py), and their verdicts lie beside the objects before the file is moved.
 
         Raises:
+            UncomparedError: nothing is settled or moved yet, as another version has to be compared with this one first.
             OSError: the disk would not let us.
         """
         if not found.path.exists():
@@ -106,7 +111,7 @@ class Placing:
     def _with_rejections(self, path: Path, version: Version, settled: Settled, known: Known) -> Settled:
         """Add what a rejection note means for what it names; one of a caller who may not correct that is held."""
         mine = next((one for one in settled.versions if one.path == version.path and one.is_current), None)
-        said = read_note(version, path) if mine is not None else None
+        said = read_note(version.sop_class_uid, path) if mine is not None else None
         if mine is None or said is None:
             return settled
         rejected, is_allowed = self.reject(mine, said, known, is_decided=False)
@@ -202,7 +207,7 @@ class Placing:
             return version
 
     def _difference(self, path: Path, _came: Version, current: Version) -> Difference:
-        return compare(path, self._shelf.whole(current.path))
+        return self._compare(path, self._shelf.whole(current.path))
 
 
 def _taken_over(version: Version, same: Version) -> Version:

@@ -16,8 +16,11 @@ from dicom_node.catalog import Catalog
 from dicom_node.config import Config
 from dicom_node.errors import CatalogError
 from dicom_node.receive import rows, scan
+from dicom_node.receive.aside import Comparing
+from dicom_node.receive.comparer import Comparer
 from dicom_node.receive.contest import Contest
 from dicom_node.receive.deciding import Deciding
+from dicom_node.receive.difference import UncomparedError
 from dicom_node.receive.file_head import trim
 from dicom_node.receive.ledger import Ledger
 from dicom_node.receive.placing import Note, Placed, Placing, look_at
@@ -57,6 +60,8 @@ class Registrar:
         self._name = name
         self._contest = Contest(Callers(config))
         self._waiting = Waiting(self._shelf)
+        self._comparer = Comparer(config)
+        self._comparing = Comparing(self._shelf, self._comparer)
         self._open: set[str] = set()  # associations that have a row
         self._due: dict[str, float] = {}
         self._stopping = threading.Event()
@@ -75,21 +80,25 @@ class Registrar:
             OSError: the storage folder cannot be written.
         """
         self._shelf.make()
-        self._placing = Placing(self._shelf, Ledger(self._shelf.versions), self._contest)
+        self._placing = Placing(self._shelf, Ledger(self._shelf.versions), self._contest, self._comparing.difference)
         self._deciding = Deciding(self._shelf, self._catalog, self._placing, self._contest)
         self._thread.start()
 
     def stop(self) -> None:
-        """Make the rows of what is there, then end; a database that is away is not waited for."""
+        """Make the rows of what is there, then end; a database that is away, or a comparison, is not waited for."""
         self._stopping.set()
         self._thread.join()
+        self._comparer.close()
 
     def _run(self) -> None:
         try:
+            self._lasting(self._comparing.load)
             self._open = set(self._lasting(self._waiting.open_associations))
             self._lasting(partial(rows.keep_associations, self._catalog, self._name, self._open))
             self._scan()
             while not self._stopping.is_set():
+                if ready := self._comparing.ready()[:_BATCH]:
+                    self._register_found([(found, "") for found in ready])
                 if self._is_under_way(*self._lasting(self._waiting.span)) or self._turn() < _BATCH:
                     self._stopping.wait(_LOOK_S)
             self._turn()
@@ -140,23 +149,36 @@ class Registrar:
 
     def _register_batch(self, arrived: Sequence[Arrived]) -> None:
         self._lasting(partial(trim, [one.path for one in arrived]))
-        looked = [self._lasting(partial(look_at, self._shelf, one.path)) for one in arrived]
-        uids = [one.header.identity.sop_instance_uid for one in looked if isinstance(one, Found)]
+        looked = [(self._lasting(partial(look_at, self._shelf, one.path)), one.association) for one in arrived]
+        self._register_found(looked)
+
+    def _register_found(self, looked: Sequence[tuple[Found | Note, str]]) -> None:
+        uids = [one.header.identity.sop_instance_uid for one, _ in looked if isinstance(one, Found)]
         known = self._lasting(partial(rows.known, self._catalog, uids))
-        placed = [self._placed(one, known) for one in looked]
-        associations = [one.association for one in arrived]
-        self._open.update(filter(None, associations))
-        pairs = list(zip(placed, associations, strict=True))
-        self._lasting(partial(rows.write, self._catalog, self._name, pairs))
+        placed = [(self._placed(one, known), association) for one, association in looked]
+        self._open.update(filter(None, (association for _, association in looked)))
+        self._lasting(partial(rows.write, self._catalog, self._name, placed))
 
     def _placed(self, found: Found | Note, known: rows.KnownRows) -> Placed:
         if isinstance(found, Note):
             placed = Placed(notes=(found,))
         else:
-            placed = self._lasting(partial(self._placing.place, found, known))
+            placed = self._lasting(partial(self._place, found, known))
         for note in placed.notes:
             log.warning("%s: %s", note.subject, note.text)
         return placed
+
+    def _place(self, found: Found, known: rows.KnownRows) -> Placed:
+        """Place an object, or put it aside until somebody else has compared what has to be compared."""
+        try:
+            if not self._comparing.holds_up(found):
+                placed = self._placing.place(found, known)
+                self._comparing.settled(found)
+                return placed
+        except UncomparedError:
+            pass
+        self._comparing.put(found)
+        return Placed(found.header.identity.study_uid)
 
     def _lasting(self, step: Callable[[], _T]) -> _T:
         """Do a step until it succeeds; each step may be done twice without harm."""

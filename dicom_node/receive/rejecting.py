@@ -6,16 +6,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pydicom import dcmread
-
 from dicom_node.catalog import VersionState
+from dicom_node.encoding.narrow import decode_few
 from dicom_node.receive.contest import Contest, Settled
 from dicom_node.receive.ledger import Ledger, Rejection
 from dicom_node.receive.versions import Version
 
 KEY_OBJECTS = "1.2.840.10008.5.1.4.1.1.88.59"  # Key Object Selection Document Storage
 _REJECTING = frozenset(("113001", "113037", "113038", "113039"))  # DCM: quality, safety, worklist entry, retention
-_KEYWORDS = ("ConceptNameCodeSequence", "CurrentRequestedProcedureEvidenceSequence")
+_TAGS = (0x0040A043, 0x0040A375)  # Concept Name Code Sequence, Current Requested Procedure Evidence Sequence
+_ELEMENTS_AT_MOST = 200_000  # of a note that names 50,000 images
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,12 +26,12 @@ class RejectionNote:
     sop_instance_uids: Sequence[str]
 
 
-def read_note(version: Version, path: Path) -> RejectionNote | None:
+def read_note(sop_class_uid: str, path: Path) -> RejectionNote | None:
     """Return what a rejection note says; None where an object is none, or cannot be read."""
-    if version.sop_class_uid != KEY_OBJECTS:
+    if sop_class_uid != KEY_OBJECTS:
         return None
     try:
-        header = dcmread(path, specific_tags=list(_KEYWORDS))
+        header = decode_few(str(path), _TAGS, _ELEMENTS_AT_MOST)
         title = header.ConceptNameCodeSequence[0]
         if title.CodingSchemeDesignator != "DCM" or title.CodeValue not in _REJECTING:
             return None

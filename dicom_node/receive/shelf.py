@@ -30,6 +30,7 @@ class Shelf:
         self.ready = folder / "ready"
         self.associations = folder / "associations"
         self.storage = folder / "storage"
+        self.comparing = folder / "comparing"  # versions of which it is not known yet what they count for
         self.versions = folder / "versions"
         self.decisions = folder / "decisions"
         self.conflicts = folder / "conflicts"  # of the time when one object was kept of each SOP Instance UID

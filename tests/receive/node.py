@@ -99,19 +99,24 @@ def altered(file: bytes, old: str, new: str) -> bytes:
     return head + new.encode() + tail
 
 
-def configure(folder: Path, min_free_gb: float = 0.0, ready_mb: int = 512, **node: object) -> Config:
+def configure(
+    folder: Path, min_free_gb: float = 0.0, ready_mb: int = 512, decode_timeout_s: float = 60.0, **node: object
+) -> Config:
     return Config.model_validate(
         {
             "folder": folder,
             "node": {"ae_title": "NODE", "port": 0, **node},
             "storage": {"folder": folder, "min_free_gb": min_free_gb, "ready_mb": ready_mb},
+            "workers": {"decode_timeout_s": decode_timeout_s},
         }
     )
 
 
 @contextmanager
-def running(folder: Path, min_free_gb: float = 0.0, ready_mb: int = 512, **node: object) -> Iterator[Site]:
-    config = configure(folder, min_free_gb, ready_mb, **node)
+def running(
+    folder: Path, min_free_gb: float = 0.0, ready_mb: int = 512, decode_timeout_s: float = 60.0, **node: object
+) -> Iterator[Site]:
+    config = configure(folder, min_free_gb, ready_mb, decode_timeout_s, **node)
     catalog = Catalog(config.catalog_url)
     catalog.migrate()
     receiver, registrar = Receiver(config), Registrar(config, catalog)

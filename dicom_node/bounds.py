@@ -1,4 +1,4 @@
-"""Bounds on a model process: its memory, and the time in which the pixels of a stack are read."""
+"""Bounds on a process that decodes what senders sent: its memory, and the time that decoding takes."""
 
 from __future__ import annotations
 
