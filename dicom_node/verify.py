@@ -36,6 +36,8 @@ def verify(config: Config, catalog: Catalog, *, quick: bool) -> Iterator[Checked
         yield Checked(instance.path, file_problem(folder / instance.path, sha256, instance.size, instance.data_set_at))
     for result in _results(catalog):
         yield Checked(result.path, file_problem(folder / result.path, result.sha256))
+    for path in sorted((folder / "comparing").glob("*.dcm")):
+        yield Checked(path.relative_to(folder).as_posix(), "is being compared with what is known of its SOP Instance")
     for path in sorted((folder / "storage").glob("*/*/*.dcm")):
         relative = path.relative_to(folder).as_posix()
         if relative not in known:

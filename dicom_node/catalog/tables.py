@@ -122,7 +122,7 @@ class Instance(Base):
     state: Mapped[VersionState] = mapped_column(
         Enum(VersionState, native_enum=False, length=16), default=VersionState.CURRENT
     )
-    reason: Mapped[str] = mapped_column(default="")  # of any state but current
+    reason: Mapped[str] = mapped_column(default="")  # of any state but current; of a current one why it cannot be read
     correction: Mapped[int] = mapped_column(default=0)  # how many versions before this one it made untrue
     committed_until: Mapped[float] = mapped_column(default=0.0)  # to which its sender was promised that it is kept
 

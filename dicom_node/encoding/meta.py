@@ -11,7 +11,9 @@ from dicom_node.encoding.walk import Walk
 
 _META_AT = 132  # behind the preamble and "DICM" (PS3.10 7.1)
 _GROUP = 0x0002FFFF  # the last tag of the group
-_TRANSFER_SYNTAX, _SOURCE, _SENDING, _SENT_FROM = 0x00020010, 0x00020016, 0x00020017, 0x00020027
+_SOP_INSTANCE, _TRANSFER_SYNTAX = 0x00020003, 0x00020010
+_SOURCE, _SENDING, _SENT_FROM = 0x00020016, 0x00020017, 0x00020027
+_WANTED = (_SOP_INSTANCE, _TRANSFER_SYNTAX, _SOURCE, _SENDING, _SENT_FROM)
 _EXPLICIT = Encoding()
 _IN_GROUP = b"\x02\x00"
 _NEXT_GROUP = b"\x08\x00\x00\x00UL\x00\x00"  # an element that ends the reading of the group
@@ -21,6 +23,7 @@ _NEXT_GROUP = b"\x08\x00\x00\x00UL\x00\x00"  # an element that ends the reading 
 class Meta:
     """What stands before the data set."""
 
+    sop_instance_uid: str  # "" where the file does not say
     transfer_syntax_uid: str  # "" where the file does not say
     caller: str  # calling AE title of who sent it, "" where the file does not say
     address: str  # presentation address of who sent it, "" where the file does not say
@@ -37,9 +40,10 @@ def read_meta(head: bytes) -> Meta:
         raise UnreadableError("no preamble")
     data_set_at = _behind_group(head)
     group = head[:data_set_at] + _NEXT_GROUP
-    found = Walk(group, _META_AT, _EXPLICIT).find((_TRANSFER_SYNTAX, _SOURCE, _SENDING, _SENT_FROM), _GROUP)
+    found = Walk(group, _META_AT, _EXPLICIT).find(_WANTED, _GROUP)
     caller = text_of(found.get(_SENDING) or found.get(_SOURCE))
-    return Meta(text_of(found.get(_TRANSFER_SYNTAX)), caller, text_of(found.get(_SENT_FROM)), data_set_at)
+    uids = text_of(found.get(_SOP_INSTANCE)), text_of(found.get(_TRANSFER_SYNTAX))
+    return Meta(*uids, caller, text_of(found.get(_SENT_FROM)), data_set_at)
 
 
 def text_of(value: bytes | None) -> str:

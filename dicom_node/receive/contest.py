@@ -48,6 +48,8 @@ class Contest:
         current = _current(versions)
         if current is None:
             return Settled((self._without_current(found, versions),))
+        if current.is_damaged:
+            return self._instead_of_damaged(found, current)
         how = difference(found, current)
         state_of_other, why = self._outcome(found, current, how)
         if state_of_other is None:
@@ -58,6 +60,11 @@ class Contest:
         old = replace(current, state=state_of_other, reason=why)
         displaced = (Displaced(current, _moved(new, current, how, self.name(found))),) if is_other else ()
         return Settled((old, new), displaced, is_header_update=not is_other and how == Difference.HEADER)
+
+    def settle_damaged(self, found: Version, versions: Sequence[Version]) -> Settled:
+        """Settle what an object that cannot be read any more counts for, where others are known of its SOP Instance."""
+        settled = self._without_current(found, versions)
+        return Settled((replace(settled, state=_HELD) if _current(versions) else settled,))
 
     def settle_again(
         self,
@@ -124,6 +131,13 @@ class Contest:
         if any(one.state == _HELD for one in versions):
             return replace(found, state=_HELD, reason="other versions of it wait for a person")
         return replace(found, correction=max((one.correction + 1 for one in versions), default=0))
+
+    def _instead_of_damaged(self, found: Version, damaged: Version) -> Settled:
+        """The place of an object that cannot be read is open to whoever sends it again; nothing was made of it."""
+        why = f"superseded: it {damaged.reason}, and {self.name(found)} sent the object again"
+        old = replace(damaged, state=_SUPERSEDED, reason=why)
+        new = replace(found, state=_CURRENT, reason="", correction=damaged.correction)
+        return Settled((old, new), (Displaced(damaged, why, recalls=False),))
 
     def _outcome(self, found: Version, current: Version, how: Difference) -> tuple[VersionState | None, str]:
         """Return what the current version becomes, None where it stays; and why, or why the other does not count."""

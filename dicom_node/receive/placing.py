@@ -14,6 +14,7 @@ from dicom_node.receive.contest import Contest, Settled, settle_as_written
 from dicom_node.receive.difference import Difference
 from dicom_node.receive.ledger import Ledger, Rejection
 from dicom_node.receive.rejecting import KEY_OBJECTS, Rejecting, RejectionNote, held_note, joined, read_note
+from dicom_node.receive.salvage import salvage
 from dicom_node.receive.shelf import Found, Shelf, find, move
 from dicom_node.receive.versions import Version, of_file
 
@@ -51,7 +52,9 @@ class Known(Protocol):
 
 
 def look_at(shelf: Shelf, path: Path) -> Found | Note:
-    """Read what it is; one that cannot be read is moved aside. May be done again after any error.
+    """Read what it is; one that cannot be read any more is known by its place or its first bytes.
+
+    May be done again after any error.
 
     Raises:
         OSError: the disk would not let us.
@@ -61,8 +64,7 @@ def look_at(shelf: Shelf, path: Path) -> Found | Note:
     except FileNotFoundError:
         return _gone(path)
     except ObjectError as error:
-        move(path, shelf.unreadable / path.name)
-        return Note(path.name, f"moved to {shelf.unreadable.name}/: {error.problem}")
+        return salvage(shelf, path, error.problem)
 
 
 def _gone(path: Path) -> Note:
@@ -143,6 +145,8 @@ class Placing:
         elif contested.rejection is not None:
             settled = self._contest.reject([version], contested.rejection)
             settled = Settled(settled.versions)
+        elif version.is_damaged:
+            settled = self._contest.settle_damaged(version, versions)
         elif found.path.parent == self._shelf.conflicts:
             settled = _of_old_conflict(version, versions, difference)
         else:

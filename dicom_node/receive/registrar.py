@@ -116,7 +116,7 @@ class Registrar:
             if self._stopping.is_set():
                 return
             self._turn()
-        self._register([Arrived(path, "") for path in scan.old_conflicts(self._shelf)])
+        self._register([Arrived(path, "") for path in scan.set_aside(self._shelf)])
 
     def _is_under_way(self, first: float, last: float) -> bool:
         """Say whether to leave a push alone: its objects came just now, and none of them has waited for long."""

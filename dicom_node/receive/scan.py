@@ -25,6 +25,10 @@ def files_without_row(shelf: Shelf, catalog: Catalog, folder: Path) -> list[Path
     return sorted(missing, key=lambda path: path.stat().st_mtime_ns)
 
 
-def old_conflicts(shelf: Shelf) -> list[Path]:
-    """Return what was set aside when one object was kept of each SOP Instance UID, oldest first."""
-    return sorted(shelf.conflicts.glob("*.dcm"), key=lambda path: path.stat().st_mtime_ns)
+def set_aside(shelf: Shelf) -> list[Path]:
+    """Return what earlier versions of this program set aside without a row, oldest first.
+
+    That is what contradicted the one object that was kept of each SOP Instance UID, and what could not be read.
+    """
+    paths = [*shelf.conflicts.glob("*.dcm"), *shelf.unreadable.glob("*.dcm")]
+    return sorted(paths, key=lambda path: path.stat().st_mtime_ns)

@@ -11,13 +11,14 @@ from dicom_node.receive.header import Header, read_header
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A whole, readable object on disk."""
+    """An object on disk."""
 
     path: Path
     header: Header
     size: int  # bytes of the file
     sha256: str  # of the data set
     at: float  # seconds since the epoch, when it was written
+    problem: str = ""  # why it cannot be read; its header is then what else is known of it
 
 
 class Shelf:
@@ -34,7 +35,7 @@ class Shelf:
         self.versions = folder / "versions"
         self.decisions = folder / "decisions"
         self.conflicts = folder / "conflicts"  # of the time when one object was kept of each SOP Instance UID
-        self.unreadable = folder / "unreadable"
+        self.unreadable = folder / "unreadable"  # of the time when what could not be read had no row
 
     def make(self) -> None:
         """Make the folders that receivers and the registrar meet in."""

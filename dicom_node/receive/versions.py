@@ -45,6 +45,11 @@ class Version:
         return self.state == VersionState.CURRENT
 
     @property
+    def is_damaged(self) -> bool:
+        """Whether the version counts and cannot be read: its series is refused until its object comes again."""
+        return self.is_current and bool(self.reason)
+
+    @property
     def id(self) -> str:
         """What a person calls the version by: the first digits of its hash, as in its file's name."""
         return self.sha256[:12]
@@ -80,6 +85,7 @@ def of_file(found: Found, path: str) -> Version:
         address=header.address,
         certificate=header.certificate,
         at=found.at,
+        reason=f"cannot be read: {found.problem}" if found.problem else "",
     )
 
 

@@ -66,10 +66,12 @@ class Splitting:
             seen = series.arrived + series.gone  # before the rows: what changes after opens the next generation
             instances = current_instances(session, study_uid, series_uid)
         folder = self._config.storage_folder
-        found = split(study_uid, series_uid, [(str(folder / one.path), one.caller) for one in instances])
+        readable = [(str(folder / one.path), one.caller) for one in instances if not one.reason]
+        damaged = tuple((one.uid, one.reason) for one in instances if one.reason)
+        found = split(study_uid, series_uid, readable)
         corrections = {str(folder / one.path): one.correction for one in instances}
         stacks = tuple(_counted(stack, corrections) for stack in found.stacks)
-        found = replace(found, stacks=stacks)
+        found = replace(found, stacks=stacks, unreadable=(*found.unreadable, *damaged))
         content = functools.cache(content_digest)  # of one object that was cut into many stacks
         shown = {stack_id(stack): stack_content(stack, content) for stack in found.stacks}
         with self._catalog.write() as session:

@@ -87,13 +87,34 @@ def _append(path: Path, data: bytes) -> None:
         file.write(data)
 
 
-def test_an_unreadable_file_is_set_aside_with_an_event(tmp_path: Path) -> None:
-    incoming = tmp_path / "incoming"
-    incoming.mkdir()
-    (incoming / "aa.dcm").write_bytes(b"no DICOM at all")
+@pytest.mark.parametrize("place", ["incoming", "unreadable"])
+def test_an_object_that_cannot_be_read_any_more_has_a_row_with_its_reason(tmp_path: Path, place: str) -> None:
+    (tmp_path / place).mkdir()
+    (tmp_path / place / "aa.dcm").write_bytes(b"no DICOM at all")
     with running(tmp_path) as site:
-        eventually(lambda: site.count(Event) == 1)
-        assert (tmp_path / "unreadable" / "aa.dcm").read_bytes() == b"no DICOM at all"
+        (row,) = site.registered(1)
+        assert (tmp_path / row.path).read_bytes() == b"no DICOM at all"
+        assert (row.state, row.reason) == (VersionState.CURRENT, "cannot be read: no File Meta Information")
+        assert [event.text for event in site.rows(Event)] == [f"version {row.sha256[:12]} is current: {row.reason}"]
+    with running(tmp_path) as site:
+        assert site.count(Instance) == 1
+
+
+def test_what_was_damaged_before_it_had_a_row_is_replaced_when_it_comes_again(tmp_path: Path) -> None:
+    dataset = series(1)[0]
+    (tmp_path / "incoming").mkdir()
+    whole = received(tmp_path / "incoming" / "aa.dcm", dataset)
+    at = whole.index(dataset.StudyInstanceUID.encode())
+    (tmp_path / "incoming" / "aa.dcm").write_bytes(whole[: at - 8] + b"\xff" * 64 + whole[at + 56 :])
+    with running(tmp_path) as site:
+        (damaged,) = site.registered(1)
+        assert damaged.uid == dataset.SOPInstanceUID
+        assert site.store([dataset]) == [0]
+        states = {row.study_uid: row.state for row in site.registered(2)}
+    assert states == {
+        damaged.study_uid: VersionState.SUPERSEDED,
+        dataset.StudyInstanceUID: VersionState.CURRENT,
+    }
 
 
 def test_a_lost_catalog_is_rebuilt_with_who_sent_what(tmp_path: Path) -> None:

@@ -256,3 +256,19 @@ def test_commitment_is_answered_by_what_counts_and_is_whole(house: House) -> Non
     path.write_bytes(whole)
     arrive(house, changed(image(), **PIXELS), sender=SCANNER)
     assert reason() == 0x0110
+
+
+def test_what_was_damaged_behind_its_answer_ends_refused_with_its_reason_and_is_checked_by_verify(house: House) -> None:
+    incoming = house.config.storage_folder / "incoming"
+    incoming.mkdir()
+    (incoming / "aa.dcm").write_bytes(b"no DICOM at all")
+    register(house)
+    (row,) = house.rows(Instance)
+    (stack,) = house.settle_until(StackState.REFUSED)
+    expected = f"1 objects cannot be read: {row.uid}: cannot be read: no File Meta Information"
+    assert (stack.study_uid, stack.reason) == (row.study_uid, expected)
+    assert [checked.problem for checked in verify(house.config, house.catalog, quick=False)] == [""]
+    (house.config.storage_folder / row.path).write_bytes(b"other bytes now")
+    assert [checked.problem for checked in verify(house.config, house.catalog, quick=False)] == [
+        "holds other bytes than it did"
+    ]
