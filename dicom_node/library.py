@@ -207,7 +207,7 @@ def _objects(config: Config, loaded: Loaded, prediction: Prediction, out: Path) 
         picture = file.path.with_suffix(".png")
         if file.kind == "SEG":
             overlay_png(stack, file.path, picture)
-        elif file.kind == "SC":
+        elif file.kind in ("SC", "PAGE"):
             picture_png(file.path, picture)
         if picture.exists():
             yield picture

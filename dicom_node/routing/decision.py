@@ -72,6 +72,7 @@ class Run:
     routes: tuple[str, ...]
     send_to: tuple[str, ...]  # peers of all these routes, in the order of the file
     priority: int  # 1 goes first; the most urgent of these routes
+    outputs: tuple[str, ...] = ()  # kinds of objects that its results are
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -92,9 +92,10 @@ def _route(route: RouteChecked) -> Table:
 
 
 def _runs(decision: Decision) -> Table:
-    table = _table("Runs", "pipeline", "routes", "send to", "priority")
+    table = _table("Runs", "pipeline", "routes", "gives", "send to", "priority")
     for run in decision.runs:
-        cells = run.pipeline, ", ".join(run.routes), ", ".join(run.send_to) or "nobody", str(run.priority)
+        send_to = ", ".join(run.send_to) or "nobody"
+        cells = run.pipeline, ", ".join(run.routes), ", ".join(run.outputs), send_to, str(run.priority)
         table.add_row(*map(Text, cells))
     return table
 

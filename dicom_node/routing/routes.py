@@ -64,7 +64,7 @@ def decide(config: Config, stack: Stack, gates: Mapping[str, GateAnswer], given:
     pairs = list(zip(config.routes, routes, strict=True))
     asked = {pipeline for route, checked in pairs for pipeline in route.run if checked.asks}
     declined = {pipeline: why for pipeline, why in given.refusals.items() if pipeline in asked}
-    runs = _runs([route for route, checked in pairs if checked.runs], declined)
+    runs = _runs(config, [route for route, checked in pairs if checked.runs], declined)
     waiting = [route.name for route, checked in pairs if checked.waits and not declined.keys() >= set(route.run)]
     decision = _with_verdict(Decision("run", "", settled, routes, runs, declined), waiting)
     if decision.verdict == "nothing to run" and stack.repetition:
@@ -118,7 +118,7 @@ def _check(fact: str, condition: Condition, facts: Facts, gate: GateSettled | No
     return dataclasses.replace(checked, holds=(asked and checked.holds) or gate.state == "any")
 
 
-def _runs(routes: Sequence[Route], declined: Mapping[str, str]) -> tuple[Run, ...]:
+def _runs(config: Config, routes: Sequence[Route], declined: Mapping[str, str]) -> tuple[Run, ...]:
     """Merge what several routes ask for into one run per pipeline."""
     asking: dict[str, list[Route]] = {}
     for route in routes:
@@ -130,6 +130,7 @@ def _runs(routes: Sequence[Route], declined: Mapping[str, str]) -> tuple[Run, ..
             tuple(route.name for route in by),
             tuple(dict.fromkeys(peer for route in by for peer in route.send_to)),
             min(route.priority for route in by),
+            config.pipelines[pipeline].outputs,
         )
         for pipeline, by in asking.items()
         if pipeline not in declined

@@ -107,6 +107,13 @@ def test_the_typeface_has_every_character_of_every_language(language: Language) 
     assert [text for text in every_text(language) if not has_glyphs(text)] == []
 
 
+def test_a_doubt_about_sides_is_said_in_the_language_of_the_peer(tmp_path: Path) -> None:
+    stack = builders.radiograph(tmp_path, SpecificCharacterSet="ISO_IR 192")
+    doubt = Remark("mark and header disagree: the mark is L, Laterality is R", doubts_sides=True)
+    made = page_of(stack, tmp_path / "out", builders.marks(), doubt, page_language="ko")
+    assert "표지와 헤더가 다름: 표지는 L, Laterality 값은 R" in made.ImageComments
+
+
 def test_what_the_page_says_is_an_attribute_in_english_where_the_character_set_lacks_its_letters(
     tmp_path: Path,
 ) -> None:

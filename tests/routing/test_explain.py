@@ -31,9 +31,9 @@ def test_every_gate_route_condition_value_and_the_verdict_are_shown() -> None:
         assert words in shown
 
 
-def test_runs_are_shown_with_where_their_results_go() -> None:
+def test_runs_are_shown_with_what_they_give_and_where_it_goes() -> None:
     settings = config({"when": {"Modality": "CT"}, "send_to": ["pacs", "research"]})
-    assert "liver │ route0 │ pacs, research │ 5" in _shown(decided(settings), stack())
+    assert "liver │ route0 │ SEG, SR │ pacs, research │ 5" in _shown(decided(settings), stack())
 
 
 def test_several_alternatives_are_numbered() -> None:

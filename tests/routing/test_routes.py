@@ -92,8 +92,8 @@ def test_every_route_that_matches_runs_and_a_pipeline_runs_once() -> None:
     first = {"when": {"Modality": "CT"}, "send_to": ["pacs"], "priority": 6}
     second = {"when": {"kind": "volume"}, "run": ["liver", "kidney"], "send_to": ["research", "pacs"], "priority": 2}
     assert decided(config(first, second, {"when": {"Modality": "MR"}})).runs == (
-        Run("liver", ("route0", "route1"), ("pacs", "research"), 2),
-        Run("kidney", ("route1",), ("research", "pacs"), 2),
+        Run("liver", ("route0", "route1"), ("pacs", "research"), 2, ("SEG", "SR")),
+        Run("kidney", ("route1",), ("research", "pacs"), 2, ("SEG", "SR")),
     )
 
 

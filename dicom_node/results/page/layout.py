@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Final, Literal, TypeAlias
 
 from dicom_node.config import Language
@@ -21,6 +21,7 @@ _LABELS: Final = 400  # where the labels of values begin
 _GAP: Final = 16  # between two pictures, and between a label and its value
 _TITLE, _HEADING, _BODY, _SMALL = 36, 24, 22, 19  # sizes of text
 _LINE: Final = 32  # from one line of the body to the next
+_TOGETHER: Final = 6  # lines of a sentence that stand on one sheet
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -229,7 +230,12 @@ def _headed(block: _Block, heading: str) -> _Block:
 
 
 def _sentence(text: str, heading: str) -> Iterator[_Block]:
-    """Yield a sentence line by line; a long one may go on on the next sheet."""
-    for number, line in enumerate(wrap(text, _BODY, _RIGHT - _MARGIN - 24)):
-        point: Sequence[Item] = () if number else (Text(_MARGIN, 24, "•", _BODY, "dim"),)
-        yield _headed(_Block((*point, Text(_MARGIN + 24, 24, line, _BODY, "ink")), _LINE), "" if number else heading)
+    """Yield a sentence in one piece; what is longer goes on on the next sheet."""
+    lines = [Text(_MARGIN + 24, 24, line, _BODY, "ink") for line in wrap(text, _BODY, _RIGHT - _MARGIN - 24)]
+    point: tuple[Item, ...] = (Text(_MARGIN, 24, "•", _BODY, "dim"),)
+    for start in range(0, len(lines), _TOGETHER):
+        piece = lines[start : start + _TOGETHER]
+        placed = (_moved(line, n * _LINE) for n, line in enumerate(piece))
+        block = _Block((*point, *placed), _LINE * len(piece))
+        yield _headed(block, heading)
+        point, heading = (), ""

@@ -145,6 +145,21 @@ _REMARKS: Mapping[str, Translations] = {
         "분석한 {1}개 프레임 중 {0}개에서 용종이 보임; 동영상 전체 {2}개",
         "{} von {} betrachteten Einzelbildern zeigen einen Polypen; der Film hat {}",
     ),
+    "mark and header disagree: the mark is {}, {} is {}": _in(
+        "표지와 헤더가 다름: 표지는 {}, {} 값은 {}", "Marke und Header widersprechen sich: Die Marke ist {}, {} ist {}"
+    ),
+    "mark and header disagree: the {} mark is on the image's {} half, "
+    "where PatientOrientation has the patient's {} side": _in(
+        "표지와 헤더가 다름: {} 표지가 영상의 {}에 있으나 PatientOrientation에 따르면 환자의 {}임",
+        "Marke und Header widersprechen sich: Die Marke {} liegt im Bild {}, "
+        "nach PatientOrientation liegt der Patient dort {}",
+    ),
+    "PatientOrientation does not give the row direction: lungs are named by the image's sides": _in(
+        "PatientOrientation이 행 방향을 알려 주지 않아 폐를 영상의 좌우로 표기함",
+        "PatientOrientation nennt keine Zeilenrichtung: Die Lungen sind nach den Seiten des Bildes benannt",
+    ),
+    "left": _in("왼쪽", "links"),
+    "right": _in("오른쪽", "rechts"),
     "unusual: {}": _in("이례적임: {}", "Ungewöhnlich: {}"),
 }
 
