@@ -77,16 +77,14 @@ def prove_named_sides(uid: str, request: Request, sources: Sources) -> None:
 
 def _centroid(found: Segmentation, segment: Segment, sources: Sources) -> NDArray[np.float64]:
     """Return the middle of a segment in LPS mm, or column, row, 0 where there is no frame of reference."""
-    k, row, column = np.nonzero(found.labels == segment.label)
-    if sources.planes is None:
-        return np.array([column.mean(), row.mean(), 0.0])
-    counts = np.bincount(k, minlength=len(sources.planes))
-    middles = [
-        count * sources.planes[n].point(row[k == n].mean(), column[k == n].mean())
-        for n, count in enumerate(counts)
-        if count
-    ]
-    return np.asarray(np.sum(middles, axis=0) / counts.sum(), dtype=np.float64)
+    total, pixels = np.zeros(3), 0
+    for k, labels in enumerate(found.labels):
+        rows, columns = np.nonzero(labels == segment.label)
+        if rows.size:
+            row, column = float(rows.mean()), float(columns.mean())
+            middle = np.array([column, row, 0.0]) if sources.planes is None else sources.planes[k].point(row, column)
+            total, pixels = total + rows.size * middle, pixels + rows.size
+    return np.asarray(total / pixels, dtype=np.float64)
 
 
 def _prove_outlines(where: str, changed: NDArray[np.bool_], masks: Sequence[_Mask]) -> None:
