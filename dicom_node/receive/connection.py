@@ -30,6 +30,7 @@ from dicom_node.receive.doors import Doors
 from dicom_node.receive.incoming import Incoming
 from dicom_node.receive.negotiation import CONGESTED, NO_ASSOCIATION_LEFT, Negotiation, RejectedError
 from dicom_node.receive.services import Service
+from dicom_node.receive.slowing import Slowing
 from dicom_node.receive.sparing import Sparing
 from dicom_node.receive.storing import Storing
 from dicom_node.receive.stream import EndedError, Stream
@@ -51,6 +52,7 @@ class Site:
     doors: Doors
     incoming: Incoming
     services: Mapping[int, Service]  # by command field; C-STORE is our own
+    slowing: Slowing
     silence_s: float  # the longest wait in the middle of a message
     tls: ssl.SSLContext | None
 
@@ -140,7 +142,7 @@ class Connection:
     def _associate(self, stream: Stream, agreed: Agreed) -> bytes:
         """Serve the association; return the reply to its release."""
         sender = self._site.incoming.sender(agreed.caller.association)
-        storing = Storing(sender)
+        storing = Storing(sender, self._site.slowing)
         services: dict[int, Service] = {dimse.C_STORE: storing, **self._site.services}
         try:
             how = Association(stream, agreed, services).run()

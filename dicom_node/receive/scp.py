@@ -21,6 +21,7 @@ from dicom_node.receive.incoming import Incoming
 from dicom_node.receive.listening import listen
 from dicom_node.receive.negotiation import Negotiation
 from dicom_node.receive.services import Offer, verification
+from dicom_node.receive.slowing import Slowing
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +44,7 @@ class StorageSCP:
             self._doors,
             incoming,
             {dimse.C_ECHO: verification, **{offer.command_field: offer.service for offer in offers}},
+            Slowing(),
             node.silence_s,
             _server_context(node.tls, config.folder) if node.tls else None,
         )

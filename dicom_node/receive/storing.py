@@ -5,12 +5,14 @@ from __future__ import annotations
 import logging
 from collections import Counter
 
+from dicom_node.encoding import ExcessError
 from dicom_node.errors import EncodingError, ObjectError
 from dicom_node.receive import command as dimse
 from dicom_node.receive.file_head import file_head
 from dicom_node.receive.header import peek_identity, read_identity
 from dicom_node.receive.incoming import Arrival, Sender
 from dicom_node.receive.services import PROCESSING_FAILURE, SUCCESS, Answered, Receiving, Request, Response
+from dicom_node.receive.slowing import Slowing
 from dicom_node.receive.sparing import Sparing
 from dicom_node.uids import is_uid
 
@@ -29,8 +31,9 @@ class Storing:
     beyond, as they are counts, and sending it again changes none of them.
     """
 
-    def __init__(self, sender: Sender) -> None:
+    def __init__(self, sender: Sender, slowing: Slowing) -> None:
         self._sender = sender
+        self.slowing = slowing
         self.stored: Counter[str] = Counter()  # objects, by Study Instance UID
         self.refused = 0
 
@@ -63,6 +66,8 @@ class _Keeping:
             self._arrival.keep(self._check)
         except Exception as error:  # noqa: BLE001 - each becomes an answer
             self._counts.refused += 1
+            if isinstance(error.__cause__, ExcessError):
+                self._counts.slowing.wait(self._request.caller.address)
             return _answer_to(error, self._request)
         self._counts.stored[self._study_uid] += 1
         return Response(SUCCESS)

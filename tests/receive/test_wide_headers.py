@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 import pytest
@@ -77,3 +78,11 @@ def test_a_command_of_another_class_than_its_presentation_context_is_answered_01
         wire.send(data(store_command(SegmentationStorage), COMMAND_LAST), data(b"", DATA_SET_LAST, CT))
         assert wire.status() == _OTHER_CLASS
         wire.release()
+
+
+def test_who_sends_object_after_object_beyond_the_limits_gets_one_answer_a_second(site: Site) -> None:
+    connection = wide_headers.empty_items_deflated("NODE")
+    began = time.monotonic()
+    heard = [attack(site.receiver.port, connection, patience_s=10) for _ in range(3)]
+    assert all(_status(_FINAL) in one for one in heard)
+    assert time.monotonic() - began > 2
