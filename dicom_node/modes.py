@@ -18,6 +18,8 @@ PRIVATE = 0o077
 _FOR_GROUP = 0o027
 _FOLDER = 0o2750  # what is made in it belongs to its group too
 _FILE = 0o640
+_READERS = 0o055  # of the group and of others
+_ENTERING = 0o011
 
 
 def set_umask(config: Config) -> None:
@@ -41,6 +43,21 @@ def protect_folder(config: Config) -> None:
             _close(path)
     else:
         _open_to(folder, config.storage.group)
+
+
+def open_like_folder(path: Path) -> None:
+    """Let whoever may read the folder around a path read what is there too, as weights: they are no patient's data."""
+    readers = stat.S_IMODE(path.parent.stat().st_mode) & _READERS
+    for place in (path, *path.rglob("*")):
+        mode = stat.S_IMODE(place.stat().st_mode)
+        place.chmod(mode | (readers if place.is_dir() else readers & ~_ENTERING))
+
+
+def make_like_folder(path: Path) -> None:
+    """Make a folder, where there is none, that is as open as the one around it."""
+    if not path.is_dir():
+        path.mkdir(parents=True)
+        open_like_folder(path)
 
 
 def _close(path: Path) -> None:

@@ -13,6 +13,7 @@ from typing import TypeAlias
 
 from dicom_node import shipped
 from dicom_node.errors import WeightsError
+from dicom_node.modes import open_like_folder
 from dicom_node.weights_store import CATALOG, read_catalog
 
 Value: TypeAlias = str | int | list[str] | datetime.date
@@ -30,7 +31,10 @@ def check_name(folder: Path, name: str) -> None:
 
 
 def append_entry(folder: Path, name: str, values: Mapping[str, Value]) -> None:
-    """Write the catalogue anew with one more table at its end, by rename."""
+    """Write the catalogue anew with one more table at its end, by rename; `file` names what lies there for it.
+
+    Catalogue and file can be read by whoever may read the folder: work processes may run as other users.
+    """
     check_name(folder, name)
     before = _text(folder)
     lines = [f"{key} = {_toml(value)}" for key, value in values.items()]
@@ -38,6 +42,8 @@ def append_entry(folder: Path, name: str, values: Mapping[str, Value]) -> None:
     if _parsed(text, folder) != {**_parsed(before, folder), name: dict(values)}:
         raise WeightsError(f"{folder / CATALOG}: adding {name!r} would change what else it says")
     write_by_rename(folder / CATALOG, text.encode())
+    for path in (folder / CATALOG, folder / str(values["file"])):
+        open_like_folder(path)
 
 
 def write_by_rename(path: Path, data: bytes) -> None:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from safetensors.numpy import save
 
 from dicom_node.errors import WeightsError
+from dicom_node.modes import make_like_folder
 from dicom_node.weights_import.card import Card
 from dicom_node.weights_import.catalog_file import Value, append_entry, check_name, write_by_rename
 from dicom_node.weights_import.found import FoundTensor, Reader
@@ -89,7 +90,7 @@ class Importer:
 
 
 def _stored(folder: Path, name: str, tensors: Tensors, values: Mapping[str, Value]) -> Weights:
-    folder.mkdir(parents=True, exist_ok=True)
+    make_like_folder(folder)
     path, data = folder / f"{name}.safetensors", save(tensors)
     write_by_rename(path, data)
     append_entry(folder, name, {"file": path.name, "sha256": hashlib.sha256(data).hexdigest(), **values})

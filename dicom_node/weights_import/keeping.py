@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from dicom_node.errors import WeightsError
+from dicom_node.modes import make_like_folder
 from dicom_node.weights_import.card import Card
 from dicom_node.weights_import.catalog_file import Value, append_entry, check_name
 from dicom_node.weights_import.keras_model import check_keras_model
@@ -56,7 +57,7 @@ def keep(file: Path, name: str, folder: Path, values: Mapping[str, Value]) -> We
     if target.exists():
         raise WeightsError(f"{target} is there already, though no entry of the catalogue")
     part = target.with_name(target.name + ".part")
-    folder.mkdir(parents=True, exist_ok=True)
+    make_like_folder(folder)
     try:
         if file.is_dir():
             sha256_of(file)  # refuses links, which a copy would follow

@@ -11,6 +11,7 @@ from pathlib import Path
 from torch import nn
 
 from dicom_node.evaluate import CLASSES_KEY, IGNORE_KEY, Report, write_report
+from dicom_node.modes import make_like_folder
 from dicom_node.weights_import import Value, append_entry
 from dicom_node.weights_store import CATALOG, Weights, read_catalog
 from pipelines.training.loop import export
@@ -69,7 +70,7 @@ def write_entry(folder: Path, name: str, task: Task, network: nn.Module) -> None
 def add_to_catalogue(folder: Path, out: Path, made: Made, report: Report) -> Weights:
     """Copy the measured weights to the catalogue's folder and add their entry."""
     (measured,) = read_catalog(out / "candidate").values()
-    folder.mkdir(parents=True, exist_ok=True)
+    make_like_folder(folder)
     file = f"{made.name}.safetensors"
     shutil.copyfile(measured.path, folder / file)
     append_entry(folder, made.name, {"file": file, "sha256": measured.sha256, **made.card(report)})

@@ -137,3 +137,22 @@ def test_tensors_that_would_unpack_to_more_than_the_file_are_refused(tmp_path: P
     assert "more than the file has" in refused(
         keras_file(tmp_path / "a.keras", members={WEIGHTS: weights.getvalue()}), tmp_path / "weights"
     )
+
+
+@pytest.mark.parametrize(
+    ("folder_mode", "modes"), [(0o755, (0o644, 0o755)), (0o750, (0o640, 0o750)), (0o700, (0o600, 0o700))]
+)
+def test_what_is_added_can_be_read_by_whoever_may_read_the_folder(
+    tmp_path: Path, folder_mode: int, modes: tuple[int, int]
+) -> None:
+    before = os.umask(0o077)  # that of the command line
+    try:
+        (tmp_path / "weights").mkdir()
+        (tmp_path / "weights").chmod(folder_mode)
+        model = saved_model(tmp_path / "model")
+        keep_model(model, "knees", tmp_path / "weights", "Knee")
+    finally:
+        os.umask(before)
+    written = list((tmp_path / "weights").rglob("*"))
+    assert {path.stat().st_mode & 0o777 for path in written if path.is_file()} == {modes[0]}
+    assert {path.stat().st_mode & 0o777 for path in written if path.is_dir()} == {modes[1]}
