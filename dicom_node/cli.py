@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib
 import os
 import sys
 from datetime import datetime
@@ -19,7 +18,7 @@ from dicom_node import cli_status, cli_train, cli_weights, shipped
 from dicom_node import conflicts as conflicting
 from dicom_node import fetch as fetching
 from dicom_node import verify as verifying
-from dicom_node.cli_shared import HERE, AsJson, ConfigPath, known_peer, out, print_json, require_known, say
+from dicom_node.cli_shared import HERE, AsJson, ConfigPath, known_peer, out, print_json, say
 from dicom_node.config import Config, Peer, load_config
 from dicom_node.deliver import Progress, StudyFound
 from dicom_node.deliver import send as send_objects
@@ -31,6 +30,7 @@ from dicom_node.modes import PRIVATE, set_umask
 from dicom_node.node import serve as serve_node
 from dicom_node.node import work as work_for_node
 from dicom_node.printable import printable
+from dicom_node.run_process import run_files
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -129,17 +129,14 @@ def run(
 ) -> None:
     """Run one model on files, without a node; nothing is sent."""
     settings = load_config(config or (HERE if HERE.exists() else shipped.CONFIG))
-    library = importlib.import_module("dicom_node.library")  # needs torch, which the other commands start without
-    require_known(pipeline, {*settings.pipelines, *library.pipeline_names()}, "pipeline", "[pipelines.NAME]")
     _require_path(path)
-    changed = library.with_changes(settings, pipeline, _by_role(weights or []))
-    written = []
-    for file in library.run_to_files(changed, pipeline, path, folder, raw=raw):
-        written.append(str(file))
-        if not as_json:
-            say(str(file))
+    request = {"path": str(path), "out": str(folder), "weights": _by_role(weights or []), "raw": raw}
+    written = run_files(settings, pipeline, request)
     if as_json:
         print_json("run", {"pipeline": pipeline, "files": written})
+    else:
+        for file in written:
+            say(file)
 
 
 def _by_role(entries: list[str]) -> dict[str, str]:

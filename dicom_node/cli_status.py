@@ -124,6 +124,7 @@ class _Explained:
     stack: Stack
     decision: Decision | None
     row: StackRow | None = None
+    runs: Sequence[dict[str, Any]] = ()
     events: Sequence[tuple[float, str]] = ()
     versions: Sequence[str] = ()
 
@@ -142,7 +143,8 @@ def _stored(catalog: Catalog, stack_id: str) -> _Explained:
     row, events = status_of.history(catalog, stack_id)
     versions = list(conflicting.versions_of(catalog, row.study_uid, row.series_uid))
     decision = Decision.from_json(row.decision) if row.decision else None
-    return _Explained(Stack.from_json(row.content), decision, row, events, versions)
+    runs = status_of.run_records(catalog, row.id)
+    return _Explained(Stack.from_json(row.content), decision, row, runs, events, versions)
 
 
 def _show(explained: _Explained, *, everything: bool) -> None:
@@ -151,8 +153,8 @@ def _show(explained: _Explained, *, everything: bool) -> None:
         say(one_line(f"stack {row.id[:8]}, {status_of.as_time(row.at)}: {row.state}: {row.reason}".rstrip(": ")))
     if explained.decision is not None:
         out.print(render(explained.decision, explained.stack, everything=everything))
-    for line in explained.versions:
-        say(line)
+    for line in (*explained.versions, *(line for run in explained.runs for line in status_of.say_record(run))):
+        say(one_line(line))
     for at, text in explained.events if everything else explained.events[-_EVENTS:]:
         say(one_line(f"{status_of.as_time(at)}  {text}"))
 
@@ -168,6 +170,7 @@ def _values(explained: _Explained) -> dict[str, Any]:
         **status_of.stack_values(explained.row),
         "decision": decision,
         "versions": list(explained.versions),
+        "runs": list(explained.runs),
         "events": events,
     }
 

@@ -122,6 +122,7 @@ class Remark:
     """A limit or doubt that a reader of the result must see, e.g. "outside the trained body region"."""
 
     text: str
+    of_source: bool = False  # whether the remark is on the pixels that the result was made from: lossy, say
     doubts_sides: bool = False  # whether the header's left and right are contradicted: then none is named
 
 
@@ -153,6 +154,11 @@ class Findings:
     def names_sides(self) -> bool:
         """Say whether any segment is called a left or a right one."""
         return any(segment.laterality for one in self.of(Segmentation) for segment in one.segments)
+
+    @property
+    def source_remarks(self) -> tuple[str, ...]:
+        """Return what a reader must know of the pixels that this was found in."""
+        return tuple(remark.text for remark in self.of(Remark) if remark.of_source)
 
     @property
     def doubts(self) -> tuple[str, ...]:

@@ -112,6 +112,7 @@ class Volume:
     frame_of_reference_uid: str
     stack: Stack  # frames[k] is the source of array[k]
     stored_axes: bool = False  # of a file without a DICOM header: `oriented` leaves the axes as they are
+    remarks: tuple[str, ...] = ()  # what a result's reader must know of these pixels, e.g. that they are lossy
 
     @property
     def spacing_mm(self) -> tuple[float, float, float]:
@@ -151,6 +152,7 @@ class Radiograph:
     spacing_mm: tuple[float, float] | None  # rows, columns; None when the header gives none
     stack: Stack  # one frame
     colours: NDArray[np.uint8] | None = None  # (rows, columns, 3) red, green, blue, of a picture file that has them
+    remarks: tuple[str, ...] = ()  # what a result's reader must know of these pixels, e.g. that they are lossy
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -159,6 +161,7 @@ class Photograph:
 
     pictures: NDArray[np.uint8]  # (frames, rows, columns, 3), red, green, blue
     stack: Stack  # frames[k] is the source of pictures[k]
+    remarks: tuple[str, ...] = ()  # what a result's reader must know of these pixels, e.g. that they are lossy
 
 
 Image: TypeAlias = Volume | Radiograph | Photograph

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import pkgutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import UTC, datetime
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -19,16 +21,17 @@ from dicom_node import shipped
 from dicom_node.config import Config, load_config
 from dicom_node.config_words import validation_sentences
 from dicom_node.demo.overlay import overlay_png, picture_png
-from dicom_node.errors import ConfigError, ObjectError, RefusalError
+from dicom_node.errors import ConfigError, ModelError, ObjectError, RefusalError
 from dicom_node.explain import stacks_at
 from dicom_node.findings import Findings, Segmentation
 from dicom_node.images import Image, Stack, Volume
-from dicom_node.imaging import is_plain, read_image, read_plain, write_labels
-from dicom_node.infer.engine import Engine, refusal_of, sample_of
+from dicom_node.imaging import is_plain, read_plain, write_labels
+from dicom_node.infer.engine import Engine, refusal_of
 from dicom_node.pipeline import Pipeline, Stage
 from dicom_node.results import Request, encode
 
 Arrays: TypeAlias = dict[str, NDArray[Any]]
+Reading: TypeAlias = Callable[[], AbstractContextManager[None]]
 
 RAW = "raw.npz"
 
@@ -44,9 +47,12 @@ class Prediction:
 class Loaded:
     """A pipeline that is ready to run."""
 
-    def __init__(self, config: Config, name: str) -> None:
-        """Load a `[pipelines.NAME]` section's model; raises ConfigError or WeightsError."""
-        self._engine = Engine(config)
+    def __init__(self, config: Config, name: str, reading: Reading = nullcontext) -> None:
+        """Load a `[pipelines.NAME]` section's model; raises ConfigError or WeightsError.
+
+        `reading` is entered while a stack's pixels are read. `[workers]` limits how many those are, and in what time.
+        """
+        self._engine = Engine(config, reading)
         self._engine.load(name)
         self.name = name
         self.pipeline = self._engine.pipeline(name)
@@ -56,11 +62,12 @@ class Loaded:
         """Run on a DICOM file, a folder of one series, a NIfTI file, a picture, or a stack; raises as `read_for`.
 
         Raises:
-            ModelError: the model raised.
+            ModelError: the model raised, or more memory was needed than there is.
             ImplausibleError: what was found cannot be the organ that it is called.
         """
-        image = read_for(self.pipeline, source)
-        return Prediction(image, self._engine.judge(self.name, image, self._engine.apply(self.name, image)))
+        with _enough_memory(self.name):
+            image = self._read(source)
+            return Prediction(image, self._engine.judge(self.name, image, self._engine.apply(self.name, image)))
 
     def predict_raw(self, source: str | Path | Stack) -> tuple[Prediction, Arrays]:
         """Run as `predict` does, and show what went into the network, what came out, and the mask that it made.
@@ -74,7 +81,13 @@ class Loaded:
 
         Raises as `predict` does.
         """
-        image = read_for(self.pipeline, source, stored_axes=self.pipeline.raw_in_stored_axes)
+        with _enough_memory(self.name):
+            return self._predict_raw(self._read(source, stored_axes=self.pipeline.raw_in_stored_axes))
+
+    def _read(self, source: str | Path | Stack, *, stored_axes: bool = False) -> Image:
+        return read_for(self.pipeline, source, partial(self._engine.read, self.name), stored_axes=stored_axes)
+
+    def _predict_raw(self, image: Image) -> tuple[Prediction, Arrays]:
         shown: Arrays = {}
 
         def watch(stage: Stage, batch: Any, output: Any) -> None:
@@ -87,14 +100,24 @@ class Loaded:
         return Prediction(image, findings), shown
 
 
+@contextmanager
+def _enough_memory(name: str) -> Iterator[None]:
+    try:
+        yield
+    except MemoryError as error:
+        raise ModelError(f"{name}: more memory was needed than there is") from error
+
+
 def _arrays(**values: Any) -> Arrays:
     return {name: value for name, value in values.items() if isinstance(value, np.ndarray)}
 
 
-def read_for(pipeline: Pipeline, source: str | Path | Stack, *, stored_axes: bool = False) -> Image:
+def read_for(
+    pipeline: Pipeline, source: str | Path | Stack, read: Callable[[Stack], Image], *, stored_axes: bool = False
+) -> Image:
     """Read a DICOM file, a folder of one series, a NIfTI file, a picture, or a stack as a pipeline takes it.
 
-    `stored_axes` leaves a NIfTI file's axes as they are, instead of bringing them to LPS.
+    `read` reads a stack's pixels; `stored_axes` leaves a NIfTI file's axes as they are, not brought to LPS.
 
     Raises:
         ObjectError: nothing there can be read, or several stacks there could be meant.
@@ -107,7 +130,7 @@ def read_for(pipeline: Pipeline, source: str | Path | Stack, *, stored_axes: boo
         source = _only_stack(pipeline, path)
     if reason := refusal_of(pipeline, source):
         raise RefusalError(reason)
-    return read_image(sample_of(pipeline, source), pipeline.takes)
+    return read(source)
 
 
 def _plain(pipeline: Pipeline, path: Path, *, stored_axes: bool) -> Image:
@@ -161,20 +184,20 @@ def with_changes(config: Config, name: str, weights: str | Mapping[str, str] = "
     section = config.pipelines.get(name)
     values = section.model_dump() if section else {}
     changed = {**values, **changes, **({"weights": weights} if weights else {})}
-    document = {"folder": config.folder, "weights": config.weights_folder, "pipelines": {name: changed}}
+    kept = {"folder": config.folder, "weights": config.weights_folder, "workers": config.workers}
+    document = {**kept, "pipelines": {name: changed}}
     try:
         return Config.model_validate(document)
     except ValidationError as error:
         raise ConfigError("\n".join(validation_sentences(error, document, {}))) from error
 
 
-def run_to_files(config: Config, name: str, path: Path, out: Path, *, raw: bool = False) -> Iterator[Path]:
+def run_to_files(config: Config, loaded: Loaded, path: Path, out: Path, *, raw: bool = False) -> Iterator[Path]:
     """Run a pipeline on what is at a path, and write DICOM results, masks and pictures; yields each file.
 
     `raw` also writes raw.npz with what `predict_raw` shows.
     """
     out.mkdir(parents=True, exist_ok=True)
-    loaded = Loaded(config, name)
     if raw:
         prediction, shown = loaded.predict_raw(path)
         np.savez(out / RAW, **shown)  # type: ignore[arg-type]  # names are keywords

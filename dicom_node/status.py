@@ -195,6 +195,27 @@ def history(catalog: Catalog, stack_id: str) -> tuple[Stack, list[tuple[float, s
         return stack, told + [(told[-1][0] if told else stack.at, words) for words in _comments(session, results)]
 
 
+def run_records(catalog: Catalog, stack_id: str) -> list[dict[str, Any]]:
+    """Return how a stack's runs stand and what is on record of each: remarks on the source, parts taken out, ..."""
+    with catalog.read() as session:
+        runs = session.scalars(select(Run).where(Run.stack_id == stack_id).order_by(Run.at, Run.pipeline)).all()
+        return [{"pipeline": run.pipeline, "state": str(run.state), "record": dict(run.record)} for run in runs]
+
+
+def say_record(run: Mapping[str, Any]) -> list[str]:
+    """Return a run's record in lines for a person."""
+    record, name = run["record"], run["pipeline"]
+    lines = [f"{name}: remark: {text}" for text in record.get("remarks", ())]
+    lines += [
+        f"{name}: {one['parts']} part(s) of {one['of']} left out, {one['value']} {one['unit']} together"
+        for one in record.get("removed", ())
+    ]
+    for about in ("completed attributes", "sequences that cannot be read"):
+        if record.get(about):
+            lines.append(f"{name}: {about}: {', '.join(record[about])}")
+    return lines
+
+
 def send_round_again(catalog: Catalog, stack_id: str, facts: Mapping[str, str], *, force: bool) -> Stack:
     """Let a stack be judged anew, with facts that a person has settled; `force` overrides the age limit.
 

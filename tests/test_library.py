@@ -12,7 +12,7 @@ from dicom_node.config import load_config
 from dicom_node.demo.studies import radiograph_study
 from dicom_node.errors import ObjectError, RefusalError
 from dicom_node.findings import Segmentation
-from dicom_node.library import run_to_files
+from dicom_node.library import Loaded, load_from, run_to_files
 from tests.imaging.objects import ct, multi_frame_ct
 from tests.support.dicom import encoded, series
 
@@ -44,7 +44,8 @@ def test_a_picture_without_a_header_gives_the_same_mask_without_sides(chest: Pat
 
 
 def test_run_writes_objects_masks_and_pictures(chest: Path, tmp_path: Path) -> None:
-    files = list(run_to_files(load_config(shipped.CONFIG), "lung_cxr", chest, tmp_path / "out"))
+    config = load_config(shipped.CONFIG)
+    files = list(run_to_files(config, Loaded(config, "lung_cxr"), chest, tmp_path / "out"))
     assert sorted(path.suffix for path in files) == [".dcm", ".dcm", ".png", ".png"]
     assert {dcmread(path).Modality for path in files if path.suffix == ".dcm"} == {"SEG", "SR"}
 
@@ -62,10 +63,28 @@ def test_run_draws_the_frames_that_it_read_whatever_their_files_are_called(tmp_p
     for number, image in enumerate([multi_frame_ct(places)] if multi_frame else map(ct, places)):
         image.save_as(tmp_path / f"IM{number}", enforce_file_format=True)
     (tmp_path / "config.toml").write_text(ORGAN)
-    files = list(run_to_files(load_config(tmp_path / "config.toml"), "organ", tmp_path, tmp_path / "out"))
+    config = load_config(tmp_path / "config.toml")
+    files = list(run_to_files(config, Loaded(config, "organ"), tmp_path, tmp_path / "out"))
     made = [dcmread(path).Modality for path in files if path.suffix == ".dcm"]
     pictures = [path for path in files if path.suffix == ".png"]
     assert (set(made), len(pictures)) == ({"SEG", "OT", "SR"}, len(made) - 1)
+
+
+@pytest.mark.parametrize(
+    ("limit", "said"),
+    [
+        ("max_frame_megapixels = 0.001", "Rows x Columns are .* more than max_frame_megapixels = 0.001"),
+        ("max_stack_megapixels = 0.001", "more than max_stack_megapixels = 0.001"),
+        ("decode_timeout_s = 1e-9", "its stack's pixels were not read within decode_timeout_s = 1e-09"),
+    ],
+)
+def test_the_nodes_limits_of_pixels_and_time_hold(chest: Path, tmp_path: Path, limit: str, said: str) -> None:
+    (tmp_path / "config.toml").write_text(
+        f"[pipelines.picture]\nuse = 'tests.support.stand_in:StandIn'\n[workers]\n{limit}\n"
+    )
+    loaded = load_from(load_config(tmp_path / "config.toml"), "picture")
+    with pytest.raises(ObjectError, match=said):
+        loaded.predict(chest)
 
 
 def test_what_a_model_does_not_take_is_refused(tmp_path: Path) -> None:

@@ -38,8 +38,9 @@ def read_image(stack: Stack, takes: Takes, limits: PixelLimits = NO_LIMITS) -> I
     Raises:
         GeometryError: where the frames do not form one regular grid; names the SOP Instance.
         RefusalError: where the stack is no radiograph that may be shown, or no photograph in colour.
-        ObjectError: where an object is too large, or cannot be read or decoded.
+        ObjectError: where an object is too large, cannot be read or decoded, or not in time.
     """
+    begun = limits.begin()
     if takes is Volume:
-        return read_volume(stack, limits)
-    return (read_photograph if takes is Photograph else read_radiograph)(stack, limits)
+        return read_volume(stack, begun)
+    return (read_photograph if takes is Photograph else read_radiograph)(stack, begun)

@@ -20,6 +20,7 @@ from dicom_node.imaging.headers import naming
 from dicom_node.imaging.limits import NO_LIMITS, PixelLimits
 from dicom_node.imaging.pixels import read_object, stored_pixels
 from dicom_node.imaging.possible import number, pixel_description
+from dicom_node.imaging.remarks import SourceRemarks
 
 _PALETTE = "PALETTE COLOR"
 
@@ -43,19 +44,25 @@ def read_photograph(stack: Stack, limits: PixelLimits = NO_LIMITS) -> Photograph
     rows, columns = number(values, "Rows") or 0, number(values, "Columns") or 0
     limits.refuse(first.sop_instance_uid, rows, columns, len(stack.frames))
     pictures: NDArray[np.uint8] = np.empty((len(stack.frames), rows, columns, 3), np.uint8)
-    for place, picture in zip(pictures, _coloured(dataset, stack.frames), strict=True):
+    remarks = SourceRemarks()
+    for place, picture in zip(pictures, _coloured(dataset, stack.frames, remarks, limits), strict=True):
         if picture.shape != place.shape:
             raise ObjectError(first.sop_instance_uid, f"a frame is {picture.shape}, its header says {place.shape}")
         place[...] = picture
-    return Photograph(pictures, stack)
+    return Photograph(pictures, stack, remarks.texts)
 
 
-def _coloured(dataset: Dataset, frames: Sequence[Frame]) -> Iterator[NDArray[np.uint8]]:
+def _coloured(
+    dataset: Dataset, frames: Sequence[Frame], remarks: SourceRemarks, limits: PixelLimits
+) -> Iterator[NDArray[np.uint8]]:
     """Yield each frame, (rows, columns, 3); the decoder turns YBR into RGB, once."""
     if dataset.file_meta.TransferSyntaxUID in MPEGTransferSyntaxes:  # MPEG-2, MPEG-4 and HEVC
-        yield from _filmed(dataset, frames)
+        remarks.add_lossy(dataset)
+        for picture in _filmed(dataset, frames):
+            limits.refuse_late(frames[0].sop_instance_uid)
+            yield picture
         return
-    for stored in stored_pixels(dataset, frames):
+    for stored in stored_pixels(dataset, frames, remarks, limits):
         with naming(frames[0].sop_instance_uid, "its palette cannot be used"):
             if dataset.PhotometricInterpretation == _PALETTE:
                 entry_bits = int(dataset.RedPaletteColorLookupTableDescriptor[2])

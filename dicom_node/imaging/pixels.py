@@ -15,17 +15,12 @@ from dicom_node.imaging.decoding import DECODERS, PLUGIN, register
 from dicom_node.imaging.headers import MALFORMED, naming
 from dicom_node.imaging.limits import NO_LIMITS, PixelLimits
 from dicom_node.imaging.possible import number, pixel_description
+from dicom_node.imaging.remarks import SourceRemarks
 from dicom_node.imaging.syntaxes import DECODED_AS, STORED_ONLY
-from dicom_node.imaging.warned import pydicom_warnings
+from dicom_node.imaging.warned import harmless, pydicom_warnings
 
 register()
 _PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
-_HARMLESS = (
-    "bytes of excess padding to be removed",  # shown by pydicom's MR_small_padded.dcm
-    "JFIF APP marker which indicates",  # by endoscopes' JPEG called RGB: the stream says which colours it has
-    "component IDs that indicate",  # the same, the other way round
-)
-"""What pydicom may warn of as it decodes, each with the object that showed it; all else is a reason to refuse."""
 
 
 def read_object(frame: Frame) -> Dataset:
@@ -45,14 +40,19 @@ def read_object(frame: Frame) -> Dataset:
 
 
 def stored_pixels(
-    dataset: Dataset, frames: Sequence[Frame], limits: PixelLimits = NO_LIMITS, stack_frames: int = 0
+    dataset: Dataset,
+    frames: Sequence[Frame],
+    remarks: SourceRemarks,
+    limits: PixelLimits = NO_LIMITS,
+    stack_frames: int = 0,
 ) -> Iterator[NDArray[Any]]:
     """Decode the given frames of one object, one at a time: (rows, columns[, samples]) as stored.
 
     Args:
         dataset: the object; where its transfer syntax is a retired one, it is given the one that it is decoded as.
         frames: the frames of this object that are wanted.
-        limits: how many pixels are decoded.
+        remarks: is told what a result's reader must know of these pixels.
+        limits: how many pixels are decoded, and until when.
         stack_frames: of the whole stack, where these are not all.
 
     Raises:
@@ -68,12 +68,15 @@ def stored_pixels(
         syntax = dataset.file_meta.TransferSyntaxUID
         if syntax in STORED_ONLY:
             raise ObjectError(uid, f"its transfer syntax, {syntax.name}, is stored and sent on, but not decoded")
+        remarks.add_lossy(dataset)
         if syntax in DECODED_AS:
             dataset.file_meta.TransferSyntaxUID = DECODED_AS[syntax]
-    yield from _decoded(uid, dataset, [(frame.number or 1) - 1 for frame in frames])
+    for pixels in _decoded(uid, dataset, [(frame.number or 1) - 1 for frame in frames], remarks):
+        limits.refuse_late(uid)
+        yield pixels
 
 
-def _decoded(uid: str, dataset: Dataset, indices: Sequence[int]) -> Iterator[NDArray[Any]]:
+def _decoded(uid: str, dataset: Dataset, indices: Sequence[int], remarks: SourceRemarks) -> Iterator[NDArray[Any]]:
     plugin = PLUGIN if dataset.file_meta.TransferSyntaxUID in DECODERS else ""
     iterator = iter_pixels(dataset, indices=indices, decoding_plugin=plugin)
     for _ in indices:
@@ -83,6 +86,8 @@ def _decoded(uid: str, dataset: Dataset, indices: Sequence[int]) -> Iterator[NDA
             except MALFORMED as error:
                 raise ValueError(str(error).rpartition(f"{PLUGIN}: ")[2]) from error
         for message in warned:
-            if not any(harmless in message for harmless in _HARMLESS):
+            says = harmless(message)
+            if says is None:
                 raise ObjectError(uid, f"its pixel data cannot be trusted: {message}")
+            remarks.add_warning(says)
         yield pixels

@@ -16,6 +16,7 @@ from dicom_node.imaging.headers import naming, values_of
 from dicom_node.imaging.limits import NO_LIMITS, PixelLimits
 from dicom_node.imaging.pixels import read_object, stored_pixels
 from dicom_node.imaging.possible import refuse_impossible
+from dicom_node.imaging.remarks import SourceRemarks
 from dicom_node.imaging.shown import shown
 
 _FOR_PROCESSING = frozenset(
@@ -47,11 +48,12 @@ def read_radiograph(stack: Stack, limits: PixelLimits = NO_LIMITS) -> Radiograph
     with naming(frame.sop_instance_uid, "its header cannot be read"):
         _refuse(dataset)
         refuse_impossible(frame.sop_instance_uid, values_of(dataset))
-    (stored,) = stored_pixels(dataset, stack.frames, limits)
+    remarks = SourceRemarks()
+    (stored,) = stored_pixels(dataset, stack.frames, remarks, limits)
     if stored.ndim != 2:
         raise RefusalError("its pixels are in colour; a radiograph is grey")
     with naming(frame.sop_instance_uid, "its look-up table or window cannot be used"):
-        return Radiograph(stored, shown(dataset, stored), _spacing_mm(dataset), stack)
+        return Radiograph(stored, shown(dataset, stored), _spacing_mm(dataset), stack, remarks=remarks.texts)
 
 
 def _refuse(dataset: Dataset) -> None:

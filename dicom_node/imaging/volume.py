@@ -21,6 +21,7 @@ from dicom_node.imaging.headers import Values, frame_values, naming, values_of
 from dicom_node.imaging.limits import NO_LIMITS, PixelLimits
 from dicom_node.imaging.pixels import read_object, stored_pixels
 from dicom_node.imaging.possible import refuse_impossible
+from dicom_node.imaging.remarks import SourceRemarks
 
 _NEEDED = tuple(  # what a volume is made from: to read every attribute of every slice takes longer than its pixels
     Tag(keyword)
@@ -53,7 +54,13 @@ def read_volume(stack: Stack, limits: PixelLimits = NO_LIMITS) -> Volume:
         raise ObjectError(stack.series_uid, "the stack has no frames")
     slices = _Slices(stack.frames, limits)
     planes, headers = zip(*slices.read(), strict=True)
-    return Volume(slices.array, _affine(stack.frames, planes, headers), stack.text("FrameOfReferenceUID"), stack)
+    return Volume(
+        slices.array,
+        _affine(stack.frames, planes, headers),
+        stack.text("FrameOfReferenceUID"),
+        stack,
+        remarks=slices.remarks.texts,
+    )
 
 
 class _Slices:
@@ -61,6 +68,7 @@ class _Slices:
 
     def __init__(self, frames: Sequence[Frame], limits: PixelLimits) -> None:
         self._limits = limits
+        self.remarks = SourceRemarks()
         self.array: NDArray[np.float32] = np.empty((0, 0, 0), dtype=np.float32)
         self._first: Plane | None = None
         self._count = len(frames)
@@ -83,7 +91,7 @@ class _Slices:
         first = next(iter(frames.values()))
         dataset = read_object(first)
         shared = _shared(first, dataset)
-        decoded = stored_pixels(dataset, [*frames.values()], self._limits, self._count)
+        decoded = stored_pixels(dataset, [*frames.values()], self.remarks, self._limits, self._count)
         for (k, frame), stored in zip(frames.items(), decoded, strict=True):
             with naming(frame.sop_instance_uid, "its header cannot be read"):
                 own = frame_values(dataset, frame.number) if frame.number else {}

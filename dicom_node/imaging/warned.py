@@ -1,8 +1,9 @@
-"""pydicom's warnings, heard by the thread that caused them."""
+"""pydicom's warnings, heard by the thread that caused them, and which of them are harmless."""
 
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import logging
 import threading
 from collections.abc import Iterator
@@ -29,3 +30,37 @@ def pydicom_warnings() -> Iterator[list[str]]:
         yield found
     finally:
         _heard.messages = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Harmless:
+    """A warning after which the pixels can be trusted; their results carry a remark."""
+
+    message: str  # a part of pydicom's message
+    says: str  # for a reader of the result
+    shown_by: str  # the object that showed that the pixels can be trusted
+
+
+HARMLESS = (
+    Harmless(
+        "bytes of excess padding to be removed",
+        "its pixel data are followed by bytes that are no pixels",
+        "pydicom's MR_small_padded.dcm",
+    ),
+    Harmless(
+        "JFIF APP marker which indicates",
+        "its JPEG stream is of other colours than its header says; the stream's were used",
+        "endoscopes' pictures that are called RGB and hold a JFIF stream, which is YCbCr",
+    ),
+    Harmless(
+        "component IDs that indicate",
+        "its JPEG stream is of other colours than its header says; the stream's were used",
+        "a picture whose components are called R, G and B under YBR_FULL, as tests/imaging/test_warned.py makes one",
+    ),
+)
+"""What pydicom may warn of as it decodes; all else is a reason to refuse."""
+
+
+def harmless(message: str) -> str | None:
+    """Return what a result's reader is told of a warning, None where it is a reason to refuse."""
+    return next((one.says for one in HARMLESS if one.message in message), None)

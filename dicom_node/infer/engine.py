@@ -17,7 +17,7 @@ from dicom_node.anatomy import judge
 from dicom_node.config import Config, Implausible, PipelineSection
 from dicom_node.config_words import did_you_mean, settings_sentences
 from dicom_node.errors import ConfigError, ModelError, RefusalError, WeightsError
-from dicom_node.findings import Findings
+from dicom_node.findings import Findings, Remark
 from dicom_node.images import Image, Photograph, Stack
 from dicom_node.imaging import PixelLimits, read_image
 from dicom_node.infer.devices import require_device
@@ -45,7 +45,7 @@ class Engine:
         self._loaded: dict[str, _Loaded] = {}
         self._tensorflow = TensorFlowProcess(config)
         self._reading = reading
-        self._limits = PixelLimits(config.workers.max_frame_megapixels, config.workers.max_stack_megapixels)
+        self._limits = pixel_limits(config)
         if str(config.folder) not in sys.path:
             sys.path.append(str(config.folder))  # a site's own models may lie next to its config.toml
 
@@ -82,13 +82,17 @@ class Engine:
             ModelError: the model raised.
             MemoryError: reading the pixels or running the model needs more memory than there may be.
         """
-        pipeline = self.pipeline(name)
-        if reason := refusal_of(pipeline, stack):
+        if reason := refusal_of(self.pipeline(name), stack):
             raise RefusalError(reason)
         self.load(name)  # before the pixels are read: without weights there is no need to
-        with self._reading():
-            image = read_image(sample_of(pipeline, stack), pipeline.takes, self._limits)
+        image = self.read(name, stack)
         return self.judge(name, image, self.apply(name, image))
+
+    def read(self, name: str, stack: Stack) -> Image:
+        """Read the frames of a stack that a pipeline looks at, within `[workers]`' limits; raises as `read_image`."""
+        pipeline = self.pipeline(name)
+        with self._reading():
+            return read_image(sample_of(pipeline, stack), pipeline.takes, self._limits)
 
     def apply(self, name: str, image: Image, watch: Watch | None = None) -> Findings:
         """Run one pipeline on an image, `watch`ed stage by stage, whatever anatomy allows; raises as `run` does."""
@@ -99,7 +103,8 @@ class Engine:
             raise ModelError(f"{name}: finish returned {type(found).__name__}, not a tuple of findings")
         settings = {**pipeline.settings.model_dump(mode="json"), **self._changed_outcomes(name)}
         frames = tuple(one.number for one in image.stack.frames if one.number) if isinstance(image, Photograph) else ()
-        return Findings(pipeline.name, pipeline.version, loaded.weights, settings, found, frames)
+        remarks = tuple(Remark(text, of_source=True) for text in image.remarks)
+        return Findings(pipeline.name, pipeline.version, loaded.weights, settings, (*found, *remarks), frames)
 
     def judge(self, name: str, image: Image, findings: Findings) -> Findings:
         """Return findings with remarks on what is unusual; raises ImplausibleError where `on_implausible` refuses."""
@@ -170,6 +175,12 @@ class Engine:
                 raise ModelError(f"{name}: load returned {type(model).__name__}, not a Model")
             self._loaded[name] = _Loaded(model, {entry.name: entry.sha256 for entry in weights.values()})
         return self._loaded[name]
+
+
+def pixel_limits(config: Config) -> PixelLimits:
+    """Return how many pixels are decoded of a frame and of a stack, and in what time."""
+    workers = config.workers
+    return PixelLimits(workers.max_frame_megapixels, workers.max_stack_megapixels, workers.decode_timeout_s)
 
 
 def _build(name: str, section: PipelineSection) -> Pipeline:

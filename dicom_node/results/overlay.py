@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from dicom_node.images import Frame
 from dicom_node.imaging import read_photograph
 from dicom_node.imaging.pixels import read_object, stored_pixels
+from dicom_node.imaging.remarks import SourceRemarks
 from dicom_node.imaging.shown import shown
 from dicom_node.results.grey import grey_scale
 from dicom_node.results.outlines import Drawn
@@ -39,7 +40,7 @@ def pictures(sources: Sources, indices: Sequence[int]) -> Iterator[NDArray[np.ui
 
 def _grey(frames: Sequence[Frame]) -> Iterator[NDArray[np.uint8]]:
     dataset = read_object(frames[0])
-    for frame, stored in zip(frames, stored_pixels(dataset, frames), strict=True):
+    for frame, stored in zip(frames, stored_pixels(dataset, frames, SourceRemarks()), strict=True):
         picture = shown(grey_scale(dataset, frame.number), stored)
         yield np.repeat(picture[..., None], 3, axis=2)
 

@@ -77,9 +77,12 @@ def content_label(request: Request) -> str:
 
 
 def content_description(request: Request) -> str:
-    """Return who made the content, and whether it replaces what was made before."""
-    again = "; replaces the run before" if request.is_again else ""
-    return f"AI {request.findings.pipeline} {request.findings.version}"[: _LO - len(again)] + again
+    """Return who made the content, whether it replaces an earlier one, and whether there are remarks on its source."""
+    notes = ["; replaces the run before"] if request.is_again else []
+    if request.findings.source_remarks:
+        notes.append("; see remarks on the source")  # in each segment's description, and in the report
+    said = "".join(notes)
+    return f"AI {request.findings.pipeline} {request.findings.version}"[: _LO - len(said)] + said
 
 
 def parameters(request: Request) -> dict[str, str]:

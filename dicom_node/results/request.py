@@ -84,7 +84,8 @@ class Request:
         found = self.findings
         parts = ["sources", *self._source_names(), "with", found.pipeline, found.version]
         corrected = [f"correction {self.stack.correction}"] if self.stack.correction else []
-        return [*parts, *sorted(found.weights.values()), self.settings_text, *corrected]
+        remarks = [f"remark {text}" for text in found.source_remarks]  # they stand in the objects
+        return [*parts, *sorted(found.weights.values()), self.settings_text, *corrected, *remarks]
 
     def _encoded(self, kind: OutputKind) -> list[str]:
         """Return what of the encoding differs from the usual and enters a kind; reports cite SEGs, so theirs enters."""

@@ -33,6 +33,7 @@ from dicom_node.results.writing import Made, element
 LABEL_MAP_STORAGE = UID("1.2.840.10008.5.1.4.1.1.66.7")
 _BACKGROUND = Code("125040", "DCM", "Background")
 _INVENTED_MM = (1.0, 1.0)  # between rows and columns
+_ST = 1024  # characters in a Short Text (PS3.5 6.2)
 _PER_FRAME = "PerFrameFunctionalGroupsSequence"
 
 
@@ -168,6 +169,8 @@ def _described(request: Request, segment: Segment, number: int) -> SegmentDescri
         tracking_id=f"{request.findings.pipeline} {segment.name}",
         display_color=CIELabColor.from_rgb(*segment.colour),
     )
+    if remarks := "; ".join(request.findings.source_remarks):
+        description.SegmentDescription = remarks[:_ST]
     if segment.laterality is not None:
         modifiers = [concept(segment.laterality)]  # PS3.3 C.8.20.2, CID 244
         description.SegmentedPropertyTypeCodeSequence[0].SegmentedPropertyTypeModifierCodeSequence = modifiers

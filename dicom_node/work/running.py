@@ -39,13 +39,14 @@ def run_id(stack_id: str, pipeline: str) -> str:
     return digest(stack_id, pipeline)[:32]
 
 
-def removed_parts(findings: Findings) -> dict[str, Any]:
-    """Return what a run's record says of parts that anatomy does not allow; nothing where none was removed."""
+def record_of(findings: Findings) -> dict[str, Any]:
+    """Return what a run's record says of remarks on the source, and of parts that anatomy does not allow."""
     removed = [
         {"of": one.of, "parts": one.parts, "value": round(one.value, 3), "unit": one.unit.value}
         for one in findings.of(Removed)
     ]
-    return {"removed": removed} if removed else {}
+    said = {"remarks": list(findings.source_remarks), "removed": removed}
+    return {name: values for name, values in said.items() if values}
 
 
 class Running:
@@ -118,7 +119,7 @@ class Running:
                     keep_result(session, self._config, run, file, peers)
             if findings is not None:
                 run.version, run.weights, run.state = findings.version, dict(findings.weights), RunState.DONE
-                run.record = {**run.record, **removed_parts(findings)}
+                run.record = {**run.record, **record_of(findings)}
                 note(session, run.stack_id, f"{run.pipeline}: done")
 
     def _note(self, key: str, record: Mapping[str, Any]) -> None:

@@ -16,7 +16,8 @@ from dicom_node.datasets import Case, Dataset, read_dataset
 from dicom_node.datasets.cases import Kind
 from dicom_node.errors import RefusalError, WeightsError
 from dicom_node.evaluate import STEERED_BY, Report, evaluate, open_subject
-from dicom_node.infer.engine import Engine
+from dicom_node.imaging import read_image
+from dicom_node.infer.engine import Engine, sample_of
 from dicom_node.library import read_for, with_changes
 from dicom_node.pipeline import Pipeline
 from dicom_node.weights_import import check_name
@@ -112,7 +113,9 @@ def read_samples(task: Task, pipeline: Pipeline, cases: Iterable[Case], read: Ca
     reason = "there are none"
     for case in cases:
         try:
-            image = read_for(pipeline, case.source)
+            image = read_for(
+                pipeline, case.source, lambda stack: read_image(sample_of(pipeline, stack), pipeline.takes)
+            )
         except RefusalError as error:
             reason = str(error)
         else:

@@ -53,6 +53,32 @@ def test_a_warning_of_the_decoding_is_a_reason_to_refuse(tmp_path: Path) -> None
         read_radiograph(only(tmp_path, [dataset]))
 
 
+def named_rgb(stream: bytes) -> bytes:
+    """Return a JPEG stream without its JFIF marker, of components called R, G and B instead of 1, 2 and 3."""
+    application = stream.index(b"\xff\xe0")
+    stream = stream[:application] + stream[application + 18 :]
+    for marker, first, step in ((b"\xff\xc0", 10, 3), (b"\xff\xda", 5, 2)):  # frame and scan header
+        at = stream.index(marker)
+        for number, name in enumerate(b"RGB"):
+            place = at + first + step * number
+            stream = stream[:place] + bytes([name]) + stream[place + 1 :]
+    return stream
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_components_called_red_green_and_blue_are_that_whatever_the_header_says(tmp_path: Path) -> None:
+    colours = np.tile(np.array([120, 140, 100], np.uint8), (32, 32, 1))
+    dataset = photograph(colours)
+    as_ycbcr = cv2.cvtColor(colours[..., [0, 2, 1]], cv2.COLOR_YCrCb2BGR)  # whose luminance and chrominance they are
+    _, stream = cv2.imencode(".jpg", as_ycbcr, [cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444])
+    dataset.PixelData = encapsulate([named_rgb(stream.tobytes())])
+    dataset.PhotometricInterpretation = "YBR_FULL"
+    dataset.file_meta.TransferSyntaxUID = JPEGBaseline8Bit
+    photo = read_photograph(only(tmp_path, [dataset]))
+    assert any("of other colours than its header says" in remark for remark in photo.remarks)
+    assert np.abs(photo.pictures[0].astype(int) - colours).max() < 8
+
+
 @pytest.mark.filterwarnings("ignore")
 def test_colours_that_the_stream_names_otherwise_than_the_header_are_the_streams(tmp_path: Path) -> None:
     red = np.tile(np.array([200, 30, 40], np.uint8), (32, 32, 1))
