@@ -16,7 +16,9 @@ from dicom_node.certificates import read_fingerprints
 from dicom_node.config import Config
 from dicom_node.deliver import ask
 from dicom_node.errors import ConfigError, DicomNodeError
+from dicom_node.imaging.syntaxes import STORED_ONLY
 from dicom_node.infer.process import ModelProcess
+from dicom_node.modes import make_storage_folder
 from dicom_node.routing import impossible_conditions
 
 _GB = 1e9
@@ -46,6 +48,7 @@ def check(config: Config) -> list[Proof]:
         *_tls(config),
         *_certificates(config),
         *_routes(config),
+        _syntaxes(),
         *_models(config),
         *_peers(config),
         *_viewers(config),
@@ -62,7 +65,15 @@ def _tried(what: str, attempt: Callable[[], str], advice: str) -> Proof:
     try:
         return Proof(what, "ok", attempt())
     except Exception as error:  # noqa: BLE001  # whatever is wrong is what this command is there to say
-        return Proof(what, "wrong", f"{type(error).__name__}: {error}".splitlines()[0], advice)
+        return Proof(what, "wrong", _sentence(error), advice)
+
+
+def _sentence(error: Exception) -> str:
+    """Return what an error says, without the names of our classes or of a library's."""
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    said = str(getattr(error, "orig", None) or error) or type(error).__name__
+    return said.splitlines()[0]
 
 
 def _storage(config: Config) -> Iterator[Proof]:
@@ -78,7 +89,7 @@ def _storage(config: Config) -> Iterator[Proof]:
 
 
 def _writable(config: Config) -> str:
-    config.storage_folder.mkdir(parents=True, exist_ok=True)
+    make_storage_folder(config)
     probe = config.storage_folder / f"probe-{os.getpid()}"
     probe.write_bytes(b"")
     probe.unlink()
@@ -163,6 +174,13 @@ def _routes(config: Config) -> Iterator[Proof]:
         yield Proof(f"conditions.{name}", "off", "no `when` includes it", f'write use = "{name}", or remove it')
     if not config.node.accepted_callers:
         yield Proof("callers", "wrong", "accepted_callers = []: nobody may send", 'name AE titles, or "*" for anybody')
+
+
+def _syntaxes() -> Proof:
+    """Name the transfer syntaxes of objects that are accepted, and on which nothing can run."""
+    names = "; ".join(sorted(syntax.name for syntax in STORED_ONLY))
+    seen = f"all but {len(STORED_ONLY)} of those accepted are decoded; kept and sent on, but never run on: {names}"
+    return Proof("transfer syntaxes", "ok", seen)
 
 
 def _tls(config: Config) -> Iterator[Proof]:

@@ -18,12 +18,13 @@ from dicom_node import explain as explaining
 from dicom_node import status as status_of
 from dicom_node.catalog import Catalog, StackState
 from dicom_node.catalog import Stack as StackRow
-from dicom_node.cli_shared import HERE, AsJson, ConfigPath, out, print_json, require_known, say
+from dicom_node.cli_shared import HERE, AsJson, ConfigPath, out, print_json, say
 from dicom_node.config import Config, load_config
-from dicom_node.errors import ObjectError
+from dicom_node.config_words import did_you_mean
+from dicom_node.errors import ConfigError, ObjectError
 from dicom_node.images import Stack
 from dicom_node.infer.process import ModelProcess
-from dicom_node.modes import set_umask
+from dicom_node.modes import make_storage_folder, set_umask
 from dicom_node.printable import one_line, printable
 from dicom_node.routing import Decision, render, require_facts
 from dicom_node.search import Search, find_stacks
@@ -67,7 +68,9 @@ def status(
 
 def _search(patient: str, accession: str, study: str, state: str, since: str) -> Search:
     if state:
-        require_known(state, list(StackState), "state", "of a stack")
+        known = [str(one) for one in StackState]
+        if state not in known:
+            raise ConfigError(f"a stack has no state {state!r}, but {', '.join(known)}{did_you_mean(state, known)}")
     return Search(patient, accession, study, StackState(state) if state else None, _since(since) if since else 0.0)
 
 
@@ -228,7 +231,7 @@ def _fact(pair: str) -> tuple[str, str]:
 def open_catalog(settings: Config) -> Catalog:
     """Open the catalog; before the node's first start it is made, empty."""
     set_umask(settings)
-    settings.storage_folder.mkdir(parents=True, exist_ok=True)
+    make_storage_folder(settings)
     catalog = Catalog(settings.catalog_url)
     catalog.migrate()
     return catalog

@@ -27,6 +27,22 @@ def set_umask(config: Config) -> None:
     os.umask(_FOR_GROUP if config.storage.group else PRIVATE)
 
 
+def make_storage_folder(config: Config) -> Path:
+    """Make the storage folder where there is none, and return it.
+
+    Raises:
+        ConfigError: there is something else, or the folder cannot be made.
+    """
+    folder = config.storage_folder
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise ConfigError(f"[storage] folder: {error.filename} is a file where a folder is wanted") from error
+    except OSError as error:
+        raise ConfigError(f"[storage] folder: {folder} cannot be made: {error.strerror}") from error
+    return folder
+
+
 def protect_folder(config: Config) -> None:
     """Make the storage folder, and close it to other users.
 
@@ -36,8 +52,7 @@ def protect_folder(config: Config) -> None:
     Raises:
         ConfigError: there is no such group here, or this user may not give files to it.
     """
-    folder = config.storage_folder
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = make_storage_folder(config)
     if config.storage.group is None:
         for path in (folder, *folder.iterdir()):
             _close(path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import multiprocessing
+import os
 import signal
 import socket
 import subprocess
@@ -207,7 +208,8 @@ def _listen(config: Config) -> socket.socket:
     try:
         return listen(host, port)
     except OSError as error:
-        raise BootError(f"{host}:{port} cannot be listened on: {error.strerror}") from error
+        said = os.strerror(error.errno) if error.errno else error.strerror  # an event loop adds the address to its own
+        raise BootError(f"[node] {host}:{port} cannot be listened on: {said}") from error
 
 
 def _receivers(config: Config) -> list[_Part]:

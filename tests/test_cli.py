@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import socket
 import subprocess
 import sys
 import threading
@@ -21,6 +22,7 @@ from dicom_node.catalog import Catalog, Delivery, DeliveryState
 from dicom_node.cli import main
 from dicom_node.config import load_config
 from dicom_node.demo.pacs import SmallPacs
+from dicom_node.imaging.syntaxes import STORED_ONLY
 from tests.support.dicom import PATIENT_ID, PATIENT_NAME, encoded, radiograph, series
 from tests.work.house import House
 
@@ -105,6 +107,8 @@ def test_check_passes_where_everything_is_right(tmp_path: Path, pacs: SmallPacs)
     assert done.returncode == 0, done.stdout + done.stderr
     assert f"SMALLPACS at 127.0.0.1:{pacs.port} answers" in done.stdout
     assert "weights are the catalogue's" in done.stdout
+    (line,) = (line for line in done.stdout.splitlines() if "transfer syntaxes: " in line)
+    assert all(syntax.name in line for syntax in STORED_ONLY)
 
 
 def test_check_says_what_to_do_about_each_failure(tmp_path: Path, pacs: SmallPacs) -> None:
@@ -322,6 +326,22 @@ WRONG_WORDS = [
     ("weights list nope", "no entry 'nope' in the catalogue; there are brain_mr_small, contrast_ct_small"),
     ("weights import NOWHERE --as x", "NOWHERE: cannot be opened: No such file"),
     ("train lung_cxr --data NOWHERE", "there is no such folder"),
+    ("send EMPTY", "EMPTY: no DICOM file here"),
+    ("explain EMPTY", "EMPTY: no DICOM file here"),
+    ("explain FOLDER", "FOLDER: no DICOM file here"),
+    ("status --state deliverd", "a stack has no state 'deliverd', but new, "),
+    ("status --state deliverd", "did you mean 'delivered'?"),
+    ("retry zz --fact kind=volum", 'there is no kind = "volum": it is one of volume'),
+    ("retry zz --fact plane=axail", "did you mean 'axial'?"),
+    ("conflicts keep zz", "no version, or more than one, begins with 'zz'"),
+    ("conflicts settle zz", "no result 'zz' waits for a person"),
+    ("weights import EMPTY --as x", "EMPTY: is neither HDF5 (Keras .h5) nor a PyTorch checkpoint"),
+    ("weights import FOLDER --as x", "FOLDER: say with --recipe what prepares its input"),
+    ("weights import FOLDER --as x --recipe LungSeg", "FOLDER: is no SavedModel: it holds no saved_model.pb"),
+    ("weights import IMAGE --as a/b", "'a/b' cannot name an entry"),
+    ("weights probe nope --input EMPTY --output o", "no entry 'nope' in the catalogue; there are brain_mr_small"),
+    ("weights probe lung_cxr_small --input EMPTY --output o", "EMPTY: is no .npy array"),
+    ("weights probe lung_cxr_small --input NOWHERE --output o", "NOWHERE: No such file or directory"),
     ("evaluate lung --data NOWHERE", "there is no such folder"),
 ]
 BAD_ARGUMENTS = [
@@ -334,21 +354,53 @@ BAD_ARGUMENTS = [
     "fetch pacs --patient X --date 20261301",
     "fetch pacs --patient X --date 20260201-20260101",
     "run lung IMAGE --out IMAGE",
+    "fetch pacs --patient X --date 2026",
+    "status --since 3x",
+    "conflicts kep x",
+    "weights lst",
+    "statsu",
+]
+WRONG_KEYS = [
+    ("[storage]", '[storage]\nfolder = "IMAGE"', "status", "IMAGE is a file where a folder is wanted"),
+    ("[storage]", '[storage]\nfolder = "IMAGE/data"', "status", "is a file where a folder is wanted"),
+    ("[storage]", '[storage]\ngroup = "no-group"', "serve", "there is no such group on this machine"),
+    ("port = 0", "port = TAKEN", "serve", "cannot be listened on: Address already in use"),
+    ("timeout_s", "timeout_ms", "status", "did you mean 'timeout_s'?"),
+    ("min_free_gb = 0", 'min_free_gb = "much"', "status", "storage.min_free_gb: a number is wanted; 'much' came"),
+    ("[storage]", "[storag]", "status", "storag: unknown keyword; did you mean 'storage'?"),
+    ("[storage]", "[storage", "status", "not TOML"),
 ]
 
 
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return the configuration of a folder that is the working directory, with IMAGE (a text) and FOLDER (empty)."""
+    """Return the configuration of a folder that is the working directory, with IMAGE (a text), EMPTY and FOLDER."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "FOLDER").mkdir()
     (tmp_path / "IMAGE").write_text("no image")
+    (tmp_path / "EMPTY").touch()
     return configured(tmp_path, 104)
 
 
 @pytest.mark.parametrize(("words", "said"), WRONG_WORDS)
 def test_a_wrong_word_is_a_sentence_and_no_trace(place: Path, words: str, said: str) -> None:
     assert said in here(place, *words.split()).stderr
+
+
+@pytest.mark.parametrize(("old", "new", "words", "said"), WRONG_KEYS)
+def test_a_wrong_key_is_a_sentence_and_no_trace(place: Path, old: str, new: str, words: str, said: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        place.write_text(place.read_text().replace(old, new.replace("TAKEN", port), 1))
+        done = here(place, words)
+    assert (done.returncode, said in done.stderr) == (1, True), done.stderr
+
+
+def test_check_says_in_a_sentence_that_the_storage_folder_is_a_file(place: Path) -> None:
+    place.write_text(place.read_text().replace("[storage]", '[storage]\nfolder = "IMAGE"'))
+    told = here(place, "check").stdout
+    assert "IMAGE is a file where a folder is wanted" in told
+    assert "Error: " not in told
 
 
 @pytest.mark.parametrize("words", BAD_ARGUMENTS)

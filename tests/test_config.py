@@ -1,8 +1,9 @@
+import re
 from pathlib import Path
 
 import pytest
 
-from dicom_node.config import Config, load_config
+from dicom_node.config import Config, Workers, load_config
 from dicom_node.errors import ConfigError
 
 ROUTE = """
@@ -201,3 +202,10 @@ def test_a_pipelines_own_keys_are_its_settings(tmp_path: Path) -> None:
 def test_the_configuration_cannot_be_changed(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="frozen"):
         load(tmp_path, ROUTE).node.port = 1  # type: ignore[misc]
+
+
+def test_every_key_of_the_workers_is_explained_in_the_default_file() -> None:
+    text = (Path(__file__).parents[1] / "config.toml").read_text()
+    section = text[text.index("# [workers]") :].partition("\n\n")[0]
+    explained = re.findall(r"^# (\w+) = \S+ +# \S", section, re.MULTILINE)
+    assert set(explained) == set(Workers.model_fields)

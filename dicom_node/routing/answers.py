@@ -52,7 +52,7 @@ def require_facts(config: Config, answers: Answers, facts: Mapping[str, str]) ->
             near = did_you_mean(fact, [*config.gates, *COMPUTED_FACTS])
             gates = f"the gates' are {', '.join(config.gates)}" if config.gates else "there are no gates"
             raise ConfigError(f"{fact!r} is no fact: {gates}, the others DICOM keywords{near}")
-        if fact in answers and _folded(value) not in map(_folded, _values(fact, answers)):
+        if fact in (_CLOSED.keys() | answers.keys()) and _folded(value) not in map(_folded, _values(fact, answers)):
             raise ConfigError(f"there is no {_never(fact, value, answers)}")
 
 

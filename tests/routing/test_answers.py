@@ -57,6 +57,7 @@ def test_answers_uncertain_and_other_facts_are_possible() -> None:
         ("contrast", "bananas", 'no contrast = "bananas": the gate answers enhanced, non-enhanced, uncertain'),
         ("colour", "blue", "'colour' is no fact: the gates' are contrast"),
         ("contrats", "enhanced", "did you mean 'contrast'"),
+        ("kind", "volum", 'no kind = "volum": it is one of volume, .* did you mean .volume'),
     ],
 )
 def test_a_person_settles_only_what_there_is(fact: str, value: str, said: str) -> None:
