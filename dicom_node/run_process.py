@@ -7,11 +7,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from dicom_node.bounds import end_after, limit_memory
 from dicom_node.cli_shared import require_known
 from dicom_node.config import Config
 from dicom_node.errors import DicomNodeError, ModelError
 from dicom_node.infer.attached import answer_all
-from dicom_node.infer.bounds import end_after, limit_memory
 from dicom_node.infer.child import Child
 from dicom_node.infer.messages import NO_ARRAYS
 from dicom_node.processes import attached
