@@ -30,7 +30,7 @@ from dicom_node.modes import PRIVATE, set_umask
 from dicom_node.node import serve as serve_node
 from dicom_node.node import work as work_for_node
 from dicom_node.printable import printable
-from dicom_node.run_process import run_files
+from dicom_node.run_files import run_files
 
 app = typer.Typer(
     no_args_is_help=True,

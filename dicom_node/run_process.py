@@ -7,30 +7,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from dicom_node import library
 from dicom_node.bounds import end_after, limit_memory
 from dicom_node.cli_shared import require_known
 from dicom_node.config import Config
-from dicom_node.errors import DicomNodeError, ModelError
+from dicom_node.errors import DicomNodeError
 from dicom_node.infer.attached import answer_all
-from dicom_node.infer.child import Child
 from dicom_node.infer.messages import NO_ARRAYS
 from dicom_node.processes import attached
-
-
-def run_files(config: Config, pipeline: str, request: Mapping[str, Any]) -> list[str]:
-    """Run a pipeline on files as `request` says: path, out, weights by role, raw; returns what was written.
-
-    Raises:
-        ModelError: what went wrong, or how the process ended: beyond a limit.
-    """
-    child = Child("run", __name__, config)
-    try:
-        answer, _ = child.ask(pipeline, {"pipeline": pipeline, **request})
-    finally:
-        child.close()
-    if "problem" in answer:
-        raise ModelError(answer["problem"])
-    return list(answer["files"])
 
 
 def main() -> None:
@@ -52,8 +36,6 @@ def _answer(config: Config, request: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _run(config: Config, pipeline: str, request: Mapping[str, Any]) -> list[str]:
-    from dicom_node import library  # noqa: PLC0415  # needs torch, which who asks starts without
-
     require_known(pipeline, {*config.pipelines, *library.pipeline_names()}, "pipeline", "[pipelines.NAME]")
     changed = library.with_changes(config, pipeline, request["weights"])
     loaded = library.Loaded(changed, pipeline, partial(end_after, config.workers.decode_timeout_s))
