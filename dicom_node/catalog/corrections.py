@@ -11,6 +11,8 @@ from sqlalchemy.orm import Session
 
 from dicom_node.catalog.tables import Delivery, DeliveryState, Event, Result, Run, RunState, Stack, StackState
 
+NOT_SENT = "not sent: "  # begins the reason of a result that no peer has
+
 
 @dataclass(frozen=True, slots=True)
 class Correction:
@@ -54,10 +56,18 @@ def _stop(session: Session, run_ids: Sequence[str], cause: Correction, now: floa
     query = select(Delivery).join(Result, Delivery.result_uid == Result.uid).where(Result.run_id.in_(run_ids))
     for delivery in session.scalars(query).all():
         if delivery.state == DeliveryState.WAITING:
-            delivery.state, delivery.reason = DeliveryState.STOPPED, f"not sent: {cause.why}"
+            delivery.state, delivery.reason = DeliveryState.STOPPED, f"{NOT_SENT}{cause.why}"
         elif delivery.state in (DeliveryState.FAILED, DeliveryState.SENDING) and not cause.recalls:
             delivery.state, delivery.reason = DeliveryState.STOPPED, f"{delivery.reason}; then {cause.why}"
         elif cause.recalls:
             delivery.asked = int(delivery.state in (DeliveryState.STORED, DeliveryState.COMMITTED))
             delivery.state, delivery.reason = DeliveryState.RECALLED, cause.why
             delivery.next_at, delivery.first_at, delivery.transaction_uid = now, now, ""
+
+
+def recall_late(delivery: Delivery, now: float) -> None:
+    """Say of a result that was corrected while it was on its way that the peer has it after all."""
+    delivery.asked = 1
+    if delivery.state == DeliveryState.STOPPED and delivery.reason.startswith(NOT_SENT):
+        delivery.state, delivery.reason = DeliveryState.RECALLED, delivery.reason.removeprefix(NOT_SENT)
+        delivery.next_at = delivery.first_at = now

@@ -11,6 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from dicom_node.catalog import UNSENT, Catalog, Delivery, DeliveryState, Result, Run, Stack
+from dicom_node.catalog.corrections import recall_late
 from dicom_node.config import Config
 from dicom_node.deliver import DUPLICATE, Sent, delay_s, mask_patient, send
 from dicom_node.work.durable import Step
@@ -91,7 +92,8 @@ class Delivering:
             delivery = session.get_one(Delivery, (sent.sop_instance_uid, peer))
             delivery.status, delivery.comment = sent.status, sent.comment
             if delivery.state != DeliveryState.SENDING:  # its images were corrected while it was on its way
-                delivery.asked = int(sent.outcome != "park")
+                if sent.outcome != "park":
+                    recall_late(delivery, time.time())
                 return True
             delivery.reason = sent.reason
             if sent.outcome == "park":

@@ -10,6 +10,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from dicom_node.catalog import Catalog, Delivery, DeliveryState, Result, Run, Stack
+from dicom_node.catalog.corrections import NOT_SENT
 from dicom_node.config import Config
 from dicom_node.deliver import NoAssociationError, delay_s
 from dicom_node.deliver.locating import Where, locate_objects
@@ -137,7 +138,7 @@ def _end(delivery: Delivery, place: Where, file: EncodedFile | None) -> tuple[De
             return DeliveryState.WITHDRAWN, said
         return DeliveryState.MISFILED, f"{why}; it still stands where it was sent, and the peer takes no rejection note"
     if place == "not found" and not delivery.asked:
-        return DeliveryState.STOPPED, f"not sent: {why}"
+        return DeliveryState.STOPPED, f"{NOT_SENT}{why}"
     return DeliveryState.MISFILED, f"{why}; {_UNKNOWN[place]}"
 
 

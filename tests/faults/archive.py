@@ -1,10 +1,13 @@
-"""A strict archive that misbehaves on command: it keeps every byte it took and notices what differs when sent twice."""
+"""A strict archive that misbehaves on command: it keeps every byte it took and notices what differs when sent twice.
+
+It says where it keeps an object, by SOP Instance UID (C-FIND, Study Root, IMAGE level).
+"""
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from io import BytesIO
 from types import TracebackType
 from typing import Literal, Self, TypeAlias, cast
@@ -21,6 +24,8 @@ AE_TITLE = "ARCHIVE"
 Mood: TypeAlias = Literal["well", "down", "refusing", "refusing for good", "out of resources", "aborting", "silent"]
 
 _SUCCESS, _OUT_OF_RESOURCES, _RESOURCE_LIMITATION, _NO_SUCH_OBJECT = 0x0000, 0xA700, 0x0213, 0x0112
+_PENDING = 0xFF00
+_STUDY_ROOT_FIND = "1.2.840.10008.5.1.4.1.2.2.1"
 _COMMITMENT, _COMMITMENT_INSTANCE = "1.2.840.10008.1.20.1", "1.2.840.10008.1.20.1.1"
 _HOLD_AT_MOST_S = 120.0
 
@@ -100,7 +105,12 @@ class Archive:
         for context in AllStoragePresentationContexts:
             entity.add_supported_context(str(context.abstract_syntax), ALL_TRANSFER_SYNTAXES)
         entity.add_supported_context(_COMMITMENT)
-        handlers: list[evt.EventHandlerType] = [(evt.EVT_C_STORE, self._store), (evt.EVT_N_ACTION, self._commit)]
+        entity.add_supported_context(_STUDY_ROOT_FIND)
+        handlers: list[evt.EventHandlerType] = [
+            (evt.EVT_C_STORE, self._store),
+            (evt.EVT_N_ACTION, self._commit),
+            (evt.EVT_C_FIND, self._find),
+        ]
         server = entity.start_server(("127.0.0.1", self.port), block=False, evt_handlers=handlers)
         self.port = int(cast(ThreadedAssociationServer, server).server_address[1])
 
@@ -124,6 +134,20 @@ class Archive:
             "refusing for good": self._abort,
             "silent": self._say_nothing,
         }
+
+    def _find(self, event: evt.Event) -> Iterator[tuple[int, Dataset | None]]:
+        wanted = event.identifier
+        file = self.kept.get(str(wanted.SOPInstanceUID))
+        if self._mood != "well":
+            yield _OUT_OF_RESOURCES, None
+            return
+        if file is not None:
+            one, match = dcmread(BytesIO(file)), Dataset()
+            for keyword in ("SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "PatientID"):
+                setattr(match, keyword, one.get(keyword))
+            if wanted.get("StudyInstanceUID", "") in ("", match.StudyInstanceUID):
+                yield _PENDING, match
+        yield _SUCCESS, None
 
     def _commit(self, event: evt.Event) -> tuple[int, None]:
         """Take a request for commitment, and report on a new association (PS3.4 J.3.3)."""

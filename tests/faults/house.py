@@ -8,12 +8,13 @@ import signal
 import struct
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self, TypeAlias
 
+from pydicom import Dataset
 from sqlalchemy import func, select
 
 from dicom_node.catalog import Delivery, PeerState
@@ -47,6 +48,10 @@ poll_s = 0.3
 lease_s = 3
 threads = 1
 {database}
+[callers.pacs]
+ae_title = "PACS"
+addresses = "127.0.0.2"
+corrects = true
 [peers.orthanc]
 ae_title = "{orthanc_title}"
 host = "127.0.0.1"
@@ -297,6 +302,21 @@ class House:
         status = read_status(self.node.catalog)
         under_way = sum(count for end, count in status.deliveries.items() if end not in _ENDS and end[1] != "failed")
         return status.instances >= instances and status.unfinished == 0 and under_way == 0
+
+    def has_ended(self) -> bool:
+        """Say whether nothing is on its way any more, and no result is to be looked for at a peer."""
+        status = read_status(self.node.catalog)
+        open_states = {"waiting", "sending", "recalled"}
+        under_way = sum(count for end, count in status.deliveries.items() if end[1] in open_states)
+        to_be_proved = status.deliveries.get(("archive", "stored"), 0)
+        folder = self.node.config.storage_folder
+        return not (status.unfinished or under_way or to_be_proved or any((folder / "incoming").iterdir()))
+
+    def has_stack_of(self, images: Sequence[Dataset]) -> bool:
+        """Say whether these images are one stack, which was not corrected."""
+        wanted = {str(image.SOPInstanceUID) for image in images}
+        stacks = [one for one in self.node.stacks() if not one.corrected]
+        return any(wanted == {frame["sop_instance_uid"] for frame in one.content["frames"]} for one in stacks)
 
     def has_stack(self, study_uid: str) -> bool:
         """Say whether anything of a study was looked at."""

@@ -1,8 +1,9 @@
 """Kills at random moments, by hand: `python -m tests.faults.random_kills --runs 20 --seed 1 --database sqlite`.
 
-Each run sends series by several senders at once, kills one part of the node at a random moment, lets everything end and
-judges what Orthanc and the strict archive hold. Runs are added to one file, so that many short calls make one long
-test; every call writes the summary anew.
+Each run lets several stories happen at once (stories.py: a series is sent, moved, copied, taken back by a rejection
+note, by who may and by who may not), kills one part of the node at a random moment, lets everything end and judges
+the catalog, the disk and what Orthanc and the strict archive hold. Runs are added to one file, so that many short
+calls make one long test; every call writes the summary anew.
 """
 
 from __future__ import annotations
@@ -15,23 +16,24 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from dicom_node.demo.orthanc import Orthanc
+from tests.faults.accounts import Account, Accounting
 from tests.faults.house import House, Part
-from tests.faults.sending import Modality
+from tests.faults.stories import Story, tell
 from tests.faults.summary import RUNS, write_summary
-from tests.faults.verdict import Verdict, judge
-from tests.support.dicom import series
 from tests.support.postgres import Postgres, postgres_folder
 
-_SERIES, _IMAGES = 3, 6
-_LATEST_S = 7.0  # when the last series has usually been delivered
+_STORIES = 3  # at once
+_LATEST_S = 12.0  # when the last result has usually been delivered
+_PAUSE_S = 6.0  # at most, between a series and what is done to it
+_QUERIES = {"DicomAlwaysAllowFind": True}  # of Orthanc: anybody may ask where an object is
 _SENT_S, _SETTLED_S, _LOOK_S = 120.0, 180.0, 0.25
 _PARTS: tuple[Part, ...] = ("receiver", "registrar", "worker", "supervisor", "model")
 _FOR_GOOD = "further worker, for good"
@@ -40,7 +42,10 @@ _FOR_GOOD = "further worker, for good"
 def main() -> int:
     """Do the runs that are asked for; 1 where any of them found a fault."""
     asked = _arguments()
-    with tempfile.TemporaryDirectory(prefix="faults-") as folder, Orthanc(Path(folder) / "orthanc") as pacs:
+    with (
+        tempfile.TemporaryDirectory(prefix="faults-") as folder,
+        Orthanc(Path(folder) / "orthanc", settings=_QUERIES) as pacs,
+    ):
         numbers = list(range(asked.runs))
         ends_at = time.monotonic() + asked.minutes * 60
         while numbers and time.monotonic() < ends_at:
@@ -93,17 +98,32 @@ def _is_well(house: House, asked: argparse.Namespace, number: int) -> bool:
 
 
 def _run(house: House, chance: random.Random, *, may_end_further: bool) -> dict[str, Any]:
-    modalities = [Modality(house.port, series(_IMAGES)) for _ in range(_SERIES)]
-    before = house.node.count()
-    senders = [threading.Thread(target=modality.send_all, args=(_SENT_S,)) for modality in modalities]
-    for sender in senders:
-        sender.start()
+    stories = [tell(chance) for _ in range(_STORIES)]
+    tellers = [threading.Thread(target=_send, args=(house, one, chance.uniform(0, _PAUSE_S))) for one in stories]
+    for teller in tellers:
+        teller.start()
     killed = _kill(house, chance, may_end_further=may_end_further)
-    for sender in senders:
-        sender.join()
-    house.wait(lambda: house.settled(before + _SERIES * _IMAGES), _SETTLED_S, "every series to end", every_s=_LOOK_S)
-    verdicts = [judge(house, modality) for modality in modalities]
-    return {**killed, **_total(verdicts)}
+    for teller in tellers:
+        teller.join()
+    with suppress(TimeoutError):  # what is still wrong then is in the accounts
+        house.wait(lambda: house.has_ended() and _is_sound(house, stories), _SETTLED_S, "the ends", every_s=1.0)
+    return {**killed, **_total([Accounting(house, story).account(len(story.versions)) for story in stories])}
+
+
+def _is_sound(house: House, stories: Sequence[Story]) -> bool:
+    return not any(Accounting(house, story).account(0).faults for story in stories)
+
+
+def _send(house: House, story: Story, pause_s: float) -> None:
+    """Send the parts of a story one after the other, each until all of it is acknowledged."""
+    first, *rest = story.modalities(house.port)
+    first.send_all(_SENT_S)
+    for modality in rest:
+        if story.waits:
+            house.wait(lambda: house.has_stack_of(first.images), _SENT_S, "the first stack", every_s=_LOOK_S)
+        else:
+            time.sleep(pause_s)
+        modality.send_all(_SENT_S)
 
 
 def _kill(house: House, chance: random.Random, *, may_end_further: bool) -> dict[str, Any]:
@@ -120,13 +140,14 @@ def _kill(house: House, chance: random.Random, *, may_end_further: bool) -> dict
     return {"killed": part, "after_s": round(after_s, 2), "while": states}
 
 
-def _total(verdicts: list[Verdict]) -> dict[str, Any]:
-    counts = [{name: value for name, value in asdict(one).items() if isinstance(value, int)} for one in verdicts]
+def _total(accounts: Sequence[Account]) -> dict[str, Any]:
+    counts = [{name: value for name, value in asdict(one).items() if isinstance(value, int)} for one in accounts]
     total = {name: sum(count[name] for count in counts) for name in counts[0]}
     return {
         **total,
-        "faults": sum(one.faults for one in verdicts),
-        "ends": [end for one in verdicts for end in one.ends],
+        "faults": sum(one.faults for one in accounts),
+        "stories": [one.kind for one in accounts],
+        "seen": [f"{one.kind}: {said}" for one in accounts for said in one.seen],
     }
 
 

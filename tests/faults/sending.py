@@ -7,8 +7,7 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 
-from pydicom import Dataset
-from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian
+from pydicom import Dataset, FileDataset
 from pynetdicom import _config
 from pynetdicom.association import Association
 
@@ -17,18 +16,21 @@ from tests.receive.node import associated
 _SUCCESS = 0x0000
 _PAUSE_S = 0.2
 CALLED = "DICOMNODE"
+SCANNER = "SCANNER", "127.0.0.1"
 
 
 class Modality:
     """Sends one series; `acknowledged` fills as success is answered."""
 
-    def __init__(self, port: int, images: Sequence[Dataset]) -> None:
+    def __init__(self, port: int, images: Sequence[FileDataset], sender: tuple[str, str] = SCANNER) -> None:
+        """`sender` is a calling AE title, and the address that it calls from."""
         _config.LOG_HANDLER_LEVEL = "none"
         self.images = images
         self.acknowledged: set[str] = set()
         self.refused: list[int] = []  # statuses that were not success
         self.seconds: list[float] = []  # from each request to its answer
         self._port = port
+        self._sender = sender
         self._association: Association | None = None  # the latest
 
     @property
@@ -46,7 +48,9 @@ class Modality:
 
         The association stays open, silent, until `then` is set.
         """
-        with associated(self._port, [(CTImageStorage, ExplicitVRLittleEndian)], "SCANNER", CALLED) as association:
+        calling, address = self._sender
+        contexts = {(str(image.SOPClassUID), str(image.file_meta.TransferSyntaxUID)) for image in self.images}
+        with associated(self._port, contexts, calling, CALLED, address) as association:
             self._association = association
             for image in self._waiting()[:upto]:
                 if not association.is_established or not self._store(association, image):

@@ -14,7 +14,7 @@ from tests.faults.house import House
 from tests.faults.sending import Modality
 from tests.support.dicom import data_set_bytes, encoded
 
-_RESULTS_OF_A_STACK = 3  # the gate's SR, the marker's SEG and SR
+RESULTS_OF_A_STACK = 3  # the gate's SR, the marker's SEG and SR
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,21 +93,22 @@ def _is_kept(house: House, image: Dataset) -> bool:
 def _doubled(objects: Sequence[Dataset], modality: Modality, known: Mapping[str, str]) -> int:
     """Count objects of like kind that cite the same images, and objects that the catalog does not know."""
     sent = {str(image.SOPInstanceUID) for image in modality.images}
-    says = Counter((one.SOPClassUID, one.SeriesDescription, frozenset(_cited(one) & sent)) for one in objects)
+    says = Counter((one.SOPClassUID, one.SeriesDescription, frozenset(cited(one) & sent)) for one in objects)
     strangers = [one for one in objects if one.SOPInstanceUID not in known]
     return sum(count - 1 for count in says.values()) + len(strangers)
 
 
-def _cited(dataset: Dataset) -> set[str]:
+def cited(dataset: Dataset) -> set[str]:
+    """Return every SOP Instance UID that a data set refers to."""
     found = {str(dataset.ReferencedSOPInstanceUID)} if "ReferencedSOPInstanceUID" in dataset else set()
     items = [item for element in dataset if element.VR == "SQ" for item in element.value]
-    return found.union(*map(_cited, items))
+    return found.union(*map(cited, items))
 
 
 def _missing(held: Mapping[str, Sequence[Dataset]], stacks: Iterable[Stack], results: Mapping[str, str]) -> int:
     delivered = {stack.id for stack in stacks if stack.state == StackState.DELIVERED}
     made = Counter(stack for stack in results.values() if stack in delivered)
-    never_made = sum(_RESULTS_OF_A_STACK - made[stack] for stack in delivered)
+    never_made = sum(RESULTS_OF_A_STACK - made[stack] for stack in delivered)
     wanted = {uid for uid, stack in results.items() if stack in delivered}
     return never_made + sum(len(wanted - {str(one.SOPInstanceUID) for one in objects}) for objects in held.values())
 

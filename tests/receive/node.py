@@ -77,11 +77,16 @@ class Site:
 
 
 @contextmanager
-def associated(port: int, contexts: Contexts, calling: str = "SCANNER", called: str = "NODE") -> Iterator[Association]:
+def associated(
+    port: int, contexts: Contexts, calling: str = "SCANNER", called: str = "NODE", address: str = "127.0.0.1"
+) -> Iterator[Association]:
+    """Hold an association from one of this machine's addresses."""
     entity = AE(calling)
     requested = [build_context(*context) for context in contexts]
     handlers: list[EventHandlerType] = [(evt.EVT_CONN_OPEN, _send_at_once)]
-    association = entity.associate("127.0.0.1", port, requested, ae_title=called, evt_handlers=handlers)
+    association = entity.associate(
+        "127.0.0.1", port, requested, ae_title=called, evt_handlers=handlers, bind_address=(address, 0)
+    )
     keep_answers(association)
     try:
         yield association

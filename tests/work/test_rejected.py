@@ -6,14 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from highdicom.ko import KeyObjectSelection, KeyObjectSelectionDocument
-from pydicom import FileDataset
-from pydicom.sr.coding import Code
-from pydicom.uid import generate_uid
 
 from dicom_node.catalog import Delivery, DeliveryState, Instance, StackState, VersionState
 from dicom_node.conflicts import keep
 from tests.deliver.pacs import archive
+from tests.support.rejections import rejection_note
 from tests.work.house import House
 from tests.work.moving_pacs import MovingPacs
 from tests.work.sending import SCANNER, STRANGER, arrive, register
@@ -30,18 +27,6 @@ def pacs() -> Iterator[MovingPacs]:
         yield pacs
 
 
-def note(code: str, one: FileDataset) -> FileDataset:
-    """Return a note that rejects one image."""
-    one.StudyID = one.ReferringPhysicianName = ""
-    content = KeyObjectSelection(Code(code, "DCM", "Rejected"), [one])
-    document = KeyObjectSelectionDocument([one], content, generate_uid(), 1, generate_uid(), 1, manufacturer="x")
-    path = Path("/dev/null")
-    made = FileDataset(path, document, file_meta=one.file_meta, preamble=bytes(128))
-    made.file_meta.MediaStorageSOPClassUID = made.SOPClassUID
-    made.file_meta.MediaStorageSOPInstanceUID = made.SOPInstanceUID
-    return made
-
-
 def states(house: House) -> dict[str, VersionState]:
     return {"note" if "88.59" in row.sop_class_uid else "image": row.state for row in house.rows(Instance)}
 
@@ -52,7 +37,7 @@ def test_a_note_of_who_may_correct_rejects_what_it_names_whenever_that_comes(
     tmp_path: Path, pacs: MovingPacs, code: str, *, is_first: bool
 ) -> None:
     house = house_with(tmp_path, pacs)
-    for one in (note(code, image()), image()) if is_first else (image(), note(code, image())):
+    for one in (rejection_note(code, [image()]), image()) if is_first else (image(), rejection_note(code, [image()])):
         arrive(house, one)
     assert states(house) == {"note": CURRENT, "image": REJECTED}
     again = rebuilt_from(house, lambda: house_with(tmp_path, pacs))
@@ -67,7 +52,7 @@ def test_results_of_rejected_images_are_withdrawn_unless_only_the_images_go(
     arrive(house, image(), sender=SCANNER)
     house.settle_until(StackState.DELIVERED)
     (result,) = (row.result_uid for row in house.rows(Delivery))
-    arrive(house, note(code, image()))
+    arrive(house, rejection_note(code, [image()]))
     house.settle()
     assert [row.state for row in house.rows(Delivery) if row.result_uid == result] == [ends]
     stack = next(stack for stack in house.stacks() if stack.corrected)
@@ -77,7 +62,7 @@ def test_results_of_rejected_images_are_withdrawn_unless_only_the_images_go(
 def test_a_strangers_note_is_held_until_a_person_keeps_it(tmp_path: Path, pacs: MovingPacs) -> None:
     house = house_with(tmp_path, pacs)
     arrive(house, image(), sender=SCANNER)
-    arrive(house, note("113001", image()), sender=STRANGER)
+    arrive(house, rejection_note("113001", [image()]), sender=STRANGER)
     assert states(house) == {"note": HELD, "image": CURRENT}
     held = next(row for row in house.rows(Instance) if row.state == HELD)
     assert held.reason == "a rejection note of STRANGER, who may not correct what it names"
