@@ -14,7 +14,7 @@ import typer
 from sqlalchemy.exc import SQLAlchemyError
 
 from dicom_node import check as checking
-from dicom_node import cli_status, cli_train, cli_weights, shipped
+from dicom_node import cli_conflicts, cli_status, cli_train, cli_weights, shipped
 from dicom_node import conflicts as conflicting
 from dicom_node import fetch as fetching
 from dicom_node import verify as verifying
@@ -44,6 +44,7 @@ app.command()(cli_train.evaluate)
 app.command()(cli_status.status)
 app.command()(cli_status.explain)
 app.command()(cli_status.retry)
+app.command()(cli_conflicts.conflicts)
 
 
 def _print_version(asked: bool) -> None:
@@ -264,32 +265,6 @@ def verify(
         if versions:
             say(conflicting.say_versions(versions))
     raise typer.Exit(1 if problems else 0)
-
-
-@app.command()
-def conflicts(
-    action: Annotated[str, typer.Argument(help="list, keep, or settle.")] = "list",
-    version: Annotated[str, typer.Argument(help="The version to keep, by its first digits, or the result.")] = "",
-    config: ConfigPath = HERE,
-    *,
-    as_json: AsJson = False,
-) -> None:
-    """Show the versions of objects that contradict each other, and settle which of them counts."""
-    settings = load_config(config)
-    catalog = cli_status.open_catalog(settings)
-    if action == "keep" and version:
-        say(conflicting.keep(settings, catalog, version))
-    elif action == "settle" and version:
-        say(conflicting.settle(catalog, version))
-    elif action == "list" and not version:
-        found = conflicting.find_conflicts(settings, catalog)
-        misfiled = conflicting.find_misfiled(catalog)
-        if as_json:
-            print_json("conflicts", conflicting.as_values(found, misfiled))
-        else:
-            out.print(conflicting.render_conflicts(found), conflicting.render_misfiled(misfiled))
-    else:
-        raise typer.BadParameter("say `conflicts list`, `conflicts keep VERSION` or `conflicts settle RESULT`")
 
 
 def main() -> None:

@@ -20,8 +20,17 @@ from dicom_node.catalog import Catalog, Delivery, DeliveryState, Event, Instance
 from dicom_node.config import Config
 from dicom_node.errors import DicomNodeError
 from dicom_node.receive.deciding import leave_decision
-from dicom_node.receive.rows import find_version
+from dicom_node.receive.rows import find_versions
+from dicom_node.receive.versions import say_state
 
+_KEEP_ONE = (
+    "`dicom-node conflicts keep VERSION` makes one version of an image current: keep the one that the PACS shows.\n"
+    "What was made of another version is taken back; the node deletes no version."
+)
+_LOOK_THERE = (
+    "Look for each result at its peer, and delete it there where it stands under the wrong patient or study.\n"
+    "Then say so: `dicom-node conflicts settle RESULT`. The node sends nothing more about it."
+)
 _ID = 12  # digits of a version's hash that its file's name has
 
 
@@ -59,11 +68,16 @@ def keep(config: Config, catalog: Catalog, version_id: str) -> str:
     Raises:
         UnknownVersionError: no version, or several, begin with `version_id`.
     """
-    version = find_version(catalog, version_id)
-    if version is None:
-        raise UnknownVersionError(f"no version, or more than one, begins with {version_id!r}")
+    found = find_versions(catalog, version_id)
+    if len(found) != 1:
+        how_many = "no version begins" if not found else "more than one version begins"
+        raise UnknownVersionError(
+            f"{how_many} with {version_id!r}; `dicom-node conflicts` lists what waits for a person"
+        )
+    version = found[0]
     leave_decision(config.storage_folder, version.sha256)
-    return f"version {version.id} of {version.uid} is kept: it becomes current as soon as the node runs"
+    when = "the node makes it current at once, or when it starts"
+    return f"version {version.id} of SOP Instance {version.uid} is to be kept: {when}"
 
 
 def find_misfiled(catalog: Catalog) -> Sequence[Delivery]:
@@ -83,21 +97,24 @@ def settle(catalog: Catalog, result_uid: str) -> str:
         query = select(Delivery).where(Delivery.result_uid == result_uid, Delivery.state == DeliveryState.MISFILED)
         misfiled = session.scalars(query).all()
         if not misfiled:
-            raise UnknownVersionError(f"no result {result_uid!r} waits for a person")
+            said = f"no result {result_uid!r} waits for a person; `dicom-node conflicts` lists those that do"
+            raise UnknownVersionError(said)
         for one in misfiled:
             one.state, one.reason = DeliveryState.WITHDRAWN, f"a person has settled it: {one.reason}"
             session.add(Event(at=time.time(), subject=result_uid, text=f"{one.peer}: a person has settled it"))
-        return f"{result_uid} is settled at {', '.join(one.peer for one in misfiled)}"
+        return f"result {result_uid} is settled at {', '.join(one.peer for one in misfiled)}"
 
 
 def render_misfiled(misfiled: Sequence[Delivery]) -> RenderableType:
-    """Return a table of results that a person has to look for at a peer; "" where there is none."""
+    """Return a table of results that a person has to look for at a peer."""
     if not misfiled:
-        return ""
-    table = Table("peer", "result", "why", title="results that may stand where their images no longer are")
+        return "no result waits for a person"
+    table = Table(
+        "peer", "result", "why", title="results that may stand under a patient or study that their images have left"
+    )
     for one in misfiled:
         table.add_row(escape(one.peer), one.result_uid, escape(one.reason))
-    return Group(table, "dicom-node conflicts settle RESULT says that it was dealt with")
+    return Group(table, _LOOK_THERE)
 
 
 def count_versions(session: Session) -> Mapping[str, int]:
@@ -109,7 +126,7 @@ def count_versions(session: Session) -> Mapping[str, int]:
 def say_versions(counts: Mapping[str, int]) -> str:
     """Return one line that counts what does not count, "" where there is nothing."""
     said = ", ".join(f"{count} {state}" for state, count in sorted(counts.items()))
-    waits = "; dicom-node conflicts shows what is held" if counts.get(VersionState.HELD) else ""
+    waits = "; `dicom-node conflicts` shows what is held" if counts.get(VersionState.HELD) else ""
     return f"versions that are not current: {said}{waits}" if said else ""
 
 
@@ -120,12 +137,12 @@ def versions_of(catalog: Catalog, study_uid: str, series_uid: str) -> Iterator[s
     )
     with catalog.read() as session:
         for one in session.scalars(query.order_by(Instance.at, Instance.uid)).all():
-            yield f"version {one.sha256[:_ID]} of {one.uid} is {one.state}: {one.reason}"
+            yield f"version {one.sha256[:_ID]} of {one.uid} is {say_state(one.state, one.reason)}"
 
 
 def as_values(conflicts: Sequence[Conflict], misfiled: Sequence[Delivery]) -> dict[str, Any]:
     """Return what one JSON document says of all conflicts."""
-    sender = "caller", "address", "certificate", "at"
+    sender = "caller", "address", "certificate"
     keys = "sha256", "study_uid", "series_uid", "state", *sender, "reason", "correction"
     return {
         "misfiled": [{"peer": one.peer, "result": one.result_uid, "reason": one.reason} for one in misfiled],
@@ -133,7 +150,11 @@ def as_values(conflicts: Sequence[Conflict], misfiled: Sequence[Delivery]) -> di
             {
                 "sop_instance_uid": conflict.sop_instance_uid,
                 "versions": [
-                    {**{key: getattr(one, key) for key in keys}, "header_says": conflict.evidence[one.sha256]}
+                    {
+                        **{key: getattr(one, key) for key in keys},
+                        "at": f"{datetime.fromtimestamp(one.at, UTC):%Y-%m-%dT%H:%M:%SZ}",
+                        "header_says": conflict.evidence[one.sha256],
+                    }
                     for one in conflict.versions
                 ],
             }
@@ -151,9 +172,10 @@ def render_conflicts(conflicts: Sequence[Conflict]) -> RenderableType:
         for one in conflict.versions:
             at = f"{datetime.fromtimestamp(one.at, UTC):%Y-%m-%d %H:%M:%S}Z"
             sender = f"{one.caller or '?'} at {one.address or '?'}"
+            sender += f", certificate {one.certificate[:_ID]}" if one.certificate else ""
             row = (one.sha256[:_ID], f"…{one.uid[-12:]}", f"…{one.study_uid[-12:]}", str(one.state), sender, at)
             table.add_row(*map(escape, (*row, one.reason, conflict.evidence[one.sha256])))
-    return Group(table, "dicom-node conflicts keep VERSION makes one of them current")
+    return Group(table, _KEEP_ONE)
 
 
 def _evidence(path: Path) -> str:

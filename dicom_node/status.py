@@ -100,9 +100,16 @@ def render_status(status: Status) -> RenderableType:
     for (peer, state), count in sorted(status.deliveries.items()):
         peers.add_row(peer, state, str(count))
     queue = _render_queue(status.queue) if status.queue else ""
-    return Group(
-        counts, say_versions(status.versions), peers, *_render_away(status.away), queue, render_stacks(status.latest)
-    )
+    waits = (say_versions(status.versions), _say_misfiled(status.deliveries))
+    return Group(counts, *filter(None, waits), peers, *_render_away(status.away), queue, render_stacks(status.latest))
+
+
+def _say_misfiled(deliveries: Mapping[tuple[str, str], int]) -> str:
+    count = sum(number for (_, state), number in deliveries.items() if state == DeliveryState.MISFILED)
+    if not count:
+        return ""
+    where = "under a patient or study that their images have left"
+    return f"{count} results may stand at a peer {where}; `dicom-node conflicts` shows them"
 
 
 def _render_away(away: Mapping[str, PeerState]) -> Iterator[str]:

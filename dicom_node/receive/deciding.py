@@ -50,9 +50,10 @@ class Deciding:
             path.unlink(missing_ok=True)
 
     def _keep(self, sha256: str) -> None:
-        kept = rows.find_version(self._catalog, sha256)
-        if kept is None:
+        found = rows.find_versions(self._catalog, sha256)
+        if not found:
             return
+        kept = found[0]
         known = rows.known(self._catalog, [kept.uid])
         versions = known.versions(kept.uid)
         settled = self._contest.keep(kept, versions)

@@ -16,7 +16,7 @@ from dicom_node.receive.ledger import Ledger, Rejection
 from dicom_node.receive.rejecting import KEY_OBJECTS, Rejecting, RejectionNote, held_note, joined, read_note
 from dicom_node.receive.salvage import salvage
 from dicom_node.receive.shelf import Found, Shelf, find, move
-from dicom_node.receive.versions import Version, of_file
+from dicom_node.receive.versions import Version, of_file, say_state
 
 _Differ: TypeAlias = Callable[[Version, Version], Difference]
 
@@ -232,4 +232,8 @@ def _of_old_conflict(version: Version, versions: Sequence[Version], difference: 
 
 def notes_of(settled: Settled) -> list[Note]:
     """Return what is to be said of versions that do not simply count."""
-    return [Note(one.uid, f"version {one.id} is {one.state}: {one.reason}") for one in settled.versions if one.reason]
+    return [
+        Note(one.uid, f"version {one.id} is {say_state(one.state, one.reason)}")
+        for one in settled.versions
+        if one.reason
+    ]

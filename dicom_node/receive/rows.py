@@ -55,11 +55,11 @@ def known(catalog: Catalog, uids: Sequence[str]) -> KnownRows:
     return KnownRows(catalog, uids)
 
 
-def find_version(catalog: Catalog, version_id: str) -> Version | None:
-    """Return the version that the first digits of a hash name; None where they name none, or several."""
+def find_versions(catalog: Catalog, version_id: str) -> Sequence[Version]:
+    """Return the versions whose hash begins with some digits, at most two."""
+    query = select(Instance).where(Instance.sha256.startswith(version_id, autoescape=True)).limit(2)
     with catalog.read() as session:
-        found = session.scalars(select(Instance).where(Instance.sha256.startswith(version_id)).limit(2)).all()
-        return of_row(found[0]) if len(found) == 1 else None
+        return [of_row(row) for row in session.scalars(query).all()]
 
 
 def write(catalog: Catalog, receiver: str, placed: Sequence[tuple[Placed, str]]) -> None:

@@ -92,3 +92,8 @@ def of_file(found: Found, path: str) -> Version:
 def of_row(row: Instance) -> Version:
     """Return a row as a version."""
     return Version(**{name: getattr(row, name) for name in _COLUMNS})
+
+
+def say_state(state: VersionState, reason: str) -> str:
+    """Return what a version counts for and why, for people: a reason that begins with the state says it already."""
+    return reason if reason.startswith(str(state)) else f"{state}: {reason}"

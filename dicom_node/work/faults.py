@@ -18,9 +18,13 @@ def say_fault(error: Exception) -> str:
     if isinstance(error, DicomNodeError):
         return str(error)
     said = " ".join(str(error).split())
+    return f"{type(error).__name__}{f': {said}' if said else ''}{say_place(error)}"
+
+
+def say_place(error: Exception) -> str:
+    """Return the innermost line of ours that an error came by, such as " (results/sources.py:88)"; "" without any."""
     ours = [frame for frame in traceback.extract_tb(error.__traceback__) if _is_ours(frame.filename)]
-    where = f" ({Path(ours[-1].filename).relative_to(_OURS)}:{ours[-1].lineno})" if ours else ""
-    return f"{type(error).__name__}{f': {said}' if said else ''}{where}"
+    return f" ({Path(ours[-1].filename).relative_to(_OURS)}:{ours[-1].lineno})" if ours else ""
 
 
 def _is_ours(file: str) -> bool:

@@ -11,7 +11,7 @@ from dicom_node.catalog import UNSENT, Delivery, DeliveryState, PeerState, Resul
 from dicom_node.config import Config
 from dicom_node.work.ending import settle
 from dicom_node.work.peers import settle_stacks_of
-from dicom_node.work.wanted import Wanted, peer_queue
+from dicom_node.work.wanted import FIRST, Wanted, peer_queue
 
 _BEHIND_LIVE = 10  # added to a backlog's priority
 _PROOF_PRIORITY = 5  # among deliveries of 1 to 9
@@ -65,7 +65,7 @@ def _deliveries(session: Session, peer: str, now: float) -> Iterator[Wanted]:
         .order_by(Stack.backlog, Stack.priority, func.min(Delivery.first_at))
     )
     for key, attempt, priority in session.execute(query).all():
-        yield Wanted("deliver", (peer, key), attempt, peer_queue(peer), priority)
+        yield Wanted("deliver", (peer, key), attempt, peer_queue(peer), FIRST + priority)
 
 
 def _has_proofs_due(session: Session, peer: str, now: float) -> bool:

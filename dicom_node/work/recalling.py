@@ -22,9 +22,8 @@ from dicom_node.work.lasting import passes
 from dicom_node.work.making import Making
 from dicom_node.work.peers import is_away, peer_answered, peer_failed
 from dicom_node.work.running import keep_result
-from dicom_node.work.wanted import Wanted, peer_queue
+from dicom_node.work.wanted import FIRST, Wanted, peer_queue
 
-_PRIORITY = 0  # before any delivery: a result may stand under the wrong patient
 _UNKNOWN: Mapping[Where, str] = {
     "not found": "the peer does not find it, though it stored it",
     "not said": "the peer does not say where it keeps it",
@@ -157,7 +156,7 @@ def recalls(session: Session, config: Config, now: float) -> Iterator[Wanted]:
     )
     for peer, key, attempt in session.execute(query).all():
         if peer in config.peers and not is_away(session, peer):
-            yield Wanted("recall", (peer, key), attempt, peer_queue(peer), _PRIORITY)
+            yield Wanted("recall", (peer, key), attempt, peer_queue(peer), FIRST)
 
 
 def _recalled(session: Session, peer: str, stack_id: str) -> list[Delivery]:

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 WORK_QUEUE = "work"
 ASK_QUEUE = "ask"
+FIRST = 1  # the smallest priority that DBOS takes; results under the wrong patient are looked for before all else
 
 
 class Wanted(NamedTuple):

@@ -24,6 +24,7 @@ from dicom_node.work.clock import is_over
 from dicom_node.work.counting import Counting
 from dicom_node.work.delivering import Delivering
 from dicom_node.work.durable import Body, Durable
+from dicom_node.work.faults import say_place
 from dicom_node.work.judging import Judging
 from dicom_node.work.priors import Priors
 from dicom_node.work.processing import Processing
@@ -104,8 +105,8 @@ class Worker:
             except CatalogError:  # damaged: it does not come back by itself
                 raise
             except Exception as error:  # noqa: BLE001  # a database that is away comes back; the next tick tries again
-                said = str(error).partition("\n")[0] if isinstance(error, SQLAlchemyError) else ""
-                _log.warning("reconciling: %s %s", type(error).__name__, said)
+                said = f": {str(error).partition(chr(10))[0]}" if isinstance(error, SQLAlchemyError) else ""
+                _log.warning("reconciling: %s%s%s", type(error).__name__, said, say_place(error))
 
     def _leads(self, executor: str) -> bool:
         """Renew this process's lease, and say whether it is the one to reconcile."""

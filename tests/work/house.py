@@ -99,6 +99,7 @@ class Queue:
         return job_id in self._known
 
     def enqueue(self, job_id: str, _queue: str, kind: str, args: Sequence[str], priority: int) -> None:
+        assert 1 <= priority < 2**31, f"DBOS takes no priority {priority}"
         self._known.add(job_id)
         self._waiting[job_id] = (priority, kind, args)
 
