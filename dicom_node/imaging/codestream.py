@@ -6,12 +6,18 @@ A decoder asks for memory by these numbers and not by the data set's Rows and Co
 from __future__ import annotations
 
 import dataclasses
+import re
 import struct
 
 _SOI, _START_OF_CODESTREAM = b"\xff\xd8", b"\xff\x4f\xff\x51"
-_FRAME_HEADERS = frozenset({*range(0xC0, 0xD0), 0xF7} - {0xC4, 0xC8, 0xCC})  # SOF0 to SOF15; SOF55 of JPEG-LS
+_JPEG_LS, _FILL = 0xF7, 0xFF
+_FRAME_HEADERS = frozenset({*range(0xC0, 0xD0), _JPEG_LS} - {0xC4, 0xC8, 0xCC})  # SOF0 to SOF15; SOF55 of JPEG-LS
 _START_OF_SCAN, _END = 0xDA, 0xD9
-_ALONE = frozenset({0x01, *range(0xD0, 0xD9)})  # markers without a length
+_ALONE = frozenset({0x01, *range(0xD0, 0xD9), _FILL})  # without a length: markers, and fill bytes (10918-1 B.1.1.2)
+_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")  # in a scan, FF 00 is a byte of data (ISO 10918-1 B.1.1.5)
+_MARKER_OF_JPEG_LS = re.compile(rb"\xff[\x80-\xcf\xd8-\xfe]")  # FF and a byte below 80 is data (14495-1 C.1)
+_END_OF_CODESTREAM, _PADDING = b"\xff\xd9", 64  # (ISO 15444-1 A.4.4), and bytes that may follow
+_CUT_SHORT = "its compressed data are cut short: their end marker is missing"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -37,28 +43,51 @@ def describe(frame: bytes) -> Codestream:
         if start >= 0:
             return _jpeg_2000(frame, start)
     except (struct.error, IndexError) as error:
-        raise ValueError("its compressed data end within their own header") from error
+        raise ValueError("its compressed data are cut short") from error
     raise ValueError("its compressed data are no JPEG, JPEG-LS or JPEG 2000 stream")
 
 
 def _jpeg(frame: bytes) -> Codestream:
-    at = 2
-    while True:
-        if frame[at] != 0xFF:
-            raise ValueError("its JPEG header is spoilt: a marker is missing")
-        marker = frame[at + 1]
+    """Walk the segments and scans of a JPEG or JPEG-LS stream from Start of Image to End of Image.
+
+    Decoders spend seconds behind the end of a scan that was cut, or end their process where a segment is spoilt.
+    """
+    at, found = 2, None
+    while (marker := _marker(frame, at)) != _END:
+        if marker in _ALONE:
+            at += 2 if marker != _FILL else 1
+            continue
         if marker in _FRAME_HEADERS:
             precision, rows, columns, samples = struct.unpack_from(">BHHB", frame, at + 4)
-            return Codestream(rows, columns, samples, precision)
-        if marker in (_START_OF_SCAN, _END):
-            raise ValueError("its JPEG header is spoilt: the frame header is missing")
-        if marker == 0xFF:  # a fill byte (ISO 10918-1 B.1.1.2)
-            at += 1
-        else:
-            at += 2 if marker in _ALONE else 2 + struct.unpack_from(">H", frame, at + 2)[0]
+            found = Codestream(rows, columns, samples, precision)
+            scanned = _MARKER_OF_JPEG_LS if marker == _JPEG_LS else _MARKER
+        at += 2 + struct.unpack_from(">H", frame, at + 2)[0]
+        if marker == _START_OF_SCAN:
+            if found is None:
+                break
+            at = _behind_scan(frame, at, scanned)
+    if found is None:
+        raise ValueError("its JPEG header is spoilt: the frame header is missing")
+    return found
+
+
+def _marker(frame: bytes, at: int) -> int:
+    if frame[at] != _FILL:
+        raise ValueError("its JPEG stream is spoilt: a marker is missing")
+    return frame[at + 1]
+
+
+def _behind_scan(frame: bytes, at: int, marker: re.Pattern[bytes]) -> int:
+    """Return where the first marker behind a scan stands that is no restart marker."""
+    found = marker.search(frame, at)
+    if found is None:
+        raise ValueError(_CUT_SHORT)
+    return found.start()
 
 
 def _jpeg_2000(frame: bytes, start: int) -> Codestream:
     right, bottom, left, top = struct.unpack_from(">4I", frame, start + 8)
     samples, precision = struct.unpack_from(">HB", frame, start + 40)
+    if _END_OF_CODESTREAM not in frame[-_PADDING:]:
+        raise ValueError(_CUT_SHORT)
     return Codestream(bottom - top, right - left, samples, (precision & 0x7F) + 1)
