@@ -103,6 +103,7 @@ def pixel_description(uid: str, dataset: Dataset) -> Values:
     with naming(uid, "its header cannot be read"):
         values = values_of(Dataset({tag: dataset.get_item(tag) for tag in _PIXEL_TAGS if tag in dataset}))
     refuse_impossible(uid, values)
+    _refuse_wrong_vr(uid, dataset, values)
     for keyword in ("Rows", "Columns", "BitsAllocated"):
         if keyword not in values:
             raise ObjectError(uid, f"{keyword} is missing: its pixel data cannot be decoded")
@@ -112,6 +113,18 @@ def pixel_description(uid: str, dataset: Dataset) -> Values:
     if stored is not None and high is not None and high != stored - 1:
         raise ObjectError(uid, f"HighBit is {high} where BitsStored is {stored}; possible: {stored - 1}")
     return values
+
+
+def _refuse_wrong_vr(uid: str, dataset: Dataset, values: Values) -> None:
+    """Refuse an attribute of the Image Pixel module that has a value of a VR of which it cannot be (PS3.6)."""
+    for tag, keyword in zip(_PIXEL_TAGS, PIXEL_DESCRIPTION, strict=True):
+        element = dataset.get_item(tag) if tag in dataset else None
+        if element is not None and element.value and keyword not in values:
+            raise ObjectError(uid, f"{keyword} is of VR {element.VR} and holds no number")
+    with naming(uid, "PhotometricInterpretation cannot be read"):
+        photometric = dataset.get("PhotometricInterpretation", "")
+    if not isinstance(photometric, str):
+        raise ObjectError(uid, f"PhotometricInterpretation is of VR {dataset['PhotometricInterpretation'].VR}, not CS")
 
 
 def number(values: Values, keyword: str) -> int | None:

@@ -31,6 +31,7 @@ _NEEDED = tuple(  # what a volume is made from: to read every attribute of every
     )
 )
 _CT_CLASSES = frozenset({CTImageStorage, EnhancedCTImageStorage, LegacyConvertedEnhancedCTImageStorage})
+_PLANE_ATTRIBUTES = frozenset({"ImagePositionPatient", "ImageOrientationPatient"})
 _READERS = min(4, os.cpu_count() or 1)  # threads; more would only wait for the interpreter
 _TILT_DEGREES = 1.0  # between the slice normal and the line through the slices' positions
 _UNEVEN_FRACTION = 0.01  # of the spacing
@@ -133,7 +134,7 @@ def _check_size(frame: Frame, stored: NDArray[Any], array: NDArray[np.float32]) 
 
 def _plane(frame: Frame, values: Values, first: Plane | None, *, alone: bool) -> Plane:
     plane = plane_of(values)
-    if plane is None and alone:
+    if plane is None and alone and not values.keys() >= _PLANE_ATTRIBUTES:
         return AXIAL  # one slice without a position is still a slice, e.g. for a contrast gate
     if plane is None:
         raise GeometryError(frame.sop_instance_uid, "no usable Image Position and Orientation (Patient)")

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from pydicom.tag import Tag
 
 from dicom_node.errors import ObjectError
 from dicom_node.images import Stack
@@ -66,6 +68,32 @@ def test_a_number_of_a_radiograph_that_cannot_be_is_refused_by_object_and_attrib
         read_radiograph(only(tmp_path, [dataset]))
 
 
+@pytest.mark.parametrize(
+    ("keyword", "vr"), [("BitsStored", "DA"), ("BitsStored", "UI"), ("SamplesPerPixel", "AT"), ("Rows", "SQ")]
+)
+@pytest.mark.filterwarnings("ignore")
+def test_a_number_of_a_vr_that_holds_none_is_refused_by_object_and_attribute(
+    keyword: str, vr: str, tmp_path: Path
+) -> None:
+    stack, uid = _with_vr(tmp_path, keyword, vr)
+    with pytest.raises(ObjectError, match=f"{uid}: {keyword} "):
+        read_volume(stack)
+
+
+@pytest.mark.parametrize("vr", ["SL", "PN", "AT"])
+@pytest.mark.filterwarnings("ignore")
+def test_a_photometric_interpretation_that_is_no_text_is_refused_by_name(vr: str, tmp_path: Path) -> None:
+    stack, uid = _with_vr(tmp_path, "PhotometricInterpretation", vr)
+    with pytest.raises(ObjectError, match=f"{uid}: PhotometricInterpretation is of VR {vr}, not CS"):
+        read_volume(stack)
+
+
+def test_one_slice_whose_orientation_is_none_is_refused_and_one_without_is_a_slice(tmp_path: Path) -> None:
+    with pytest.raises(ObjectError, match="no usable Image Position and Orientation"):
+        read_volume(only(tmp_path, [ct(ImageOrientationPatient=[0, 0, 0, 0, 0, 0])]))
+    assert len(read_volume(only(tmp_path, [ct(ImageOrientationPatient=None)])).array) == 1
+
+
 @pytest.mark.parametrize("keyword", ["RescaleSlope", "RescaleIntercept"])
 def test_ct_whose_values_are_not_known_in_hounsfield_units_is_refused(keyword: str, tmp_path: Path) -> None:
     dataset = ct()
@@ -110,3 +138,21 @@ def test_an_object_that_was_cut_short_is_named(tmp_path: Path) -> None:
 
 def _stack_of(uid: str, found: Split) -> Stack:
     return next(stack for stack in found.stacks if uid in {frame.sop_instance_uid for frame in stack.frames})
+
+
+def _with_vr(folder: Path, keyword: str, vr: str) -> tuple[Stack, str]:
+    """Return a CT slice of which one element's VR was altered in the file, and its SOP Instance UID."""
+    dataset = ct()
+    stack = only(folder, [dataset])
+    path, tag = Path(stack.frames[0].path), Tag(keyword)
+    head = struct.pack("<HH", tag.group, tag.element)
+    file = path.read_bytes()
+    at = file.index(head) + len(head)
+    path.write_bytes(file[:at] + vr.encode() + file[at + 2 :] if vr != "SQ" else _as_sequence(file, at))
+    return stack, str(dataset.SOPInstanceUID)
+
+
+def _as_sequence(file: bytes, at: int) -> bytes:
+    """Return a file in which the element of a short VR whose VR stands at a position is a sequence of spoilt bytes."""
+    (length,) = struct.unpack_from("<H", file, at + 2)
+    return file[:at] + b"SQ" + struct.pack("<HI", 0, length) + file[at + 4 :]
