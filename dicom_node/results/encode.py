@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from dicom_node.config import OutputKind
-from dicom_node.errors import ProofError
+from dicom_node.errors import ObjectError, ProofError
 from dicom_node.findings import ErasedImage, Segmentation
+from dicom_node.imaging.headers import MALFORMED
 from dicom_node.results.captures import encode_overlays
 from dicom_node.results.ko import Rejection, encode_key_images
 from dicom_node.results.ko import encode_rejection as rejection_note
@@ -36,8 +38,10 @@ def encode(request: Request, folder: Path) -> tuple[EncodedFile, ...]:
     """
     _refuse_doubted_sides(request)
     request = dataclasses.replace(request, stack=request.findings.looked_at(request.stack))
-    sources = read_sources(request.stack)
-    return tuple(_keep(kind, made, folder, Proof(request, sources, of)) for kind, made, of in _made(request, sources))
+    with _naming_source(request):
+        sources = read_sources(request.stack)
+        proofs = ((kind, made, Proof(request, sources, of)) for kind, made, of in _made(request, sources))
+        return tuple(_keep(kind, made, folder, proof) for kind, made, proof in proofs)
 
 
 def encode_refusal(request: Request, reason: str, folder: Path) -> tuple[EncodedFile, ...]:
@@ -49,11 +53,12 @@ def encode_refusal(request: Request, reason: str, folder: Path) -> tuple[Encoded
         ObjectError: as for `encode`.
         ProofError: as for `encode`.
     """
-    sources = read_sources(request.stack)
-    page = make_refused_page(request, sources, reason)
-    made = [*_pages(request, sources, page, f"refusal {reason}")]
-    made.append(("SR", Made(encode_refused(request, reason, sources)), None))
-    return tuple(_keep(kind, one, folder, Proof(request, sources, of)) for kind, one, of in made)
+    with _naming_source(request):
+        sources = read_sources(request.stack)
+        page = make_refused_page(request, sources, reason)
+        made = [*_pages(request, sources, page, f"refusal {reason}")]
+        made.append(("SR", Made(encode_refused(request, reason, sources)), None))
+        return tuple(_keep(kind, one, folder, Proof(request, sources, of)) for kind, one, of in made)
 
 
 def encode_rejection(
@@ -65,9 +70,22 @@ def encode_rejection(
         ObjectError: as for `encode`.
         ProofError: as for `encode`.
     """
-    sources = read_sources(request.stack)
-    made = Made(rejection_note(request, sources, replaced, reason, because), series="rejection")
-    return _keep("KO", made, folder, Proof(request, sources, tuple(replaced)))
+    with _naming_source(request):
+        sources = read_sources(request.stack)
+        made = Made(rejection_note(request, sources, replaced, reason, because), series="rejection")
+        return _keep("KO", made, folder, Proof(request, sources, tuple(replaced)))
+
+
+@contextmanager
+def _naming_source(request: Request) -> Iterator[None]:
+    """Turn what a spoilt header raises while a result takes after it into an ObjectError that names the object."""
+    try:
+        yield
+    except OSError:  # the disk is full
+        raise
+    except MALFORMED as error:
+        said = " ".join(str(error).split()) or type(error).__name__
+        raise ObjectError(request.stack.frames[0].sop_instance_uid, f"no result can take after it: {said}") from error
 
 
 def _refuse_doubted_sides(request: Request) -> None:

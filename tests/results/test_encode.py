@@ -145,3 +145,10 @@ def test_a_file_of_another_instance_is_refused(ct: Stack, tmp_path: Path) -> Non
     Path(ct.frames[2].path).write_bytes(Path(ct.frames[1].path).read_bytes())
     with pytest.raises(ObjectError, match="holds the instance"):
         encode(request(ct), tmp_path / "out")
+
+
+def test_a_source_with_an_attribute_of_a_wrong_vr_is_named(ct: Stack, tmp_path: Path) -> None:
+    source, uid = Path(ct.frames[0].path), b"\x20\x00\x0e\x00"  # Series Instance UID
+    source.write_bytes(source.read_bytes().replace(uid + b"UI", uid + b"FD", 1))
+    with pytest.raises(ObjectError, match=rf"{ct.frames[0].sop_instance_uid}: .*\(0020,000E\) according to VR 'FD'"):
+        encode(request(ct, builders.organs((6, 20, 24))), tmp_path)
