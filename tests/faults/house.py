@@ -76,11 +76,13 @@ outputs = ["SR"]
 use = "site_models:SlowMarker"
 signals = "{signals}"
 outputs = ["SEG", "SR"]
+{gate}{routes}"""
+GATE = """
 [gates.contrast]
 pipeline = "contrast"
-when = {{ Modality = "CT" }}
+when = { Modality = "CT" }
 send_to = ["orthanc", "archive"]
-{routes}"""
+"""
 ROUTE = """
 [[routes]]
 name = "mark"
@@ -88,6 +90,23 @@ run = ["marker"]
 send_to = ["orthanc", "archive"]
 when = { Modality = "CT", contrast = "enhanced" }
 """
+
+KEPT_HERE = """
+[pipelines.viewer]
+use = "site_models:Viewer"
+[pipelines.outliner]
+use = "site_models:SlowMarker"
+outputs = ["SEG", "SR"]
+[[routes]]
+name = "view"
+run = ["viewer"]
+when = { kind = "radiograph" }
+[[routes]]
+name = "mark"
+run = ["outliner"]
+when = { Modality = "CT" }
+"""
+"""Every radiograph and volume is decoded, and what is made of it is kept here."""
 
 
 class House:
@@ -101,11 +120,12 @@ class House:
         *,
         max_study_age_days: int = 100_000,
         disk_mb: int = 192,
+        gate: str = GATE,
         routes: str = ROUTE,
     ) -> None:
         """A small `max_study_age_days` lets the old studies that the tests make be stored and not run.
 
-        `routes` are tables of the configuration; by default the marker runs on every volume.
+        `gate` and `routes` are tables of the configuration; by default the marker runs on every volume.
         """
         self.folder = folder
         self.orthanc = orthanc
@@ -117,7 +137,7 @@ class House:
         self._databases = databases or {}
         self._max_study_age_days = max_study_age_days
         self._disk_mb = disk_mb
-        self._routes = routes
+        self._tables = {"gate": gate, "routes": routes}
         self.has_small_disk = False  # whether it could be mounted
         self._node: RunningNode | None = None
         self._further: subprocess.Popen[bytes] | None = None
@@ -177,7 +197,7 @@ class House:
                 orthanc_port=self.orthanc.dicom_port,
                 archive_port=self.archive.port,
                 signals=self._signals,
-                routes=self._routes,
+                **self._tables,
             )
         )
         return path

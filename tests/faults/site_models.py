@@ -14,12 +14,14 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from dicom_node.images import Takes
 from dicom_node.pipeline import (
     Classification,
     Code,
     Finding,
     Model,
     Pipeline,
+    Radiograph,
     Segment,
     Segmentation,
     Settings,
@@ -38,7 +40,7 @@ _HOLD_AT_MOST_S = 120.0
 class SignalSettings(Settings):
     """Where the tests' signals lie, and how long thinking takes."""
 
-    signals: str
+    signals: str = ""  # a folder; without one, no signal is given or waited for
     seconds: float = 0.05
 
 
@@ -55,14 +57,17 @@ class _Stage:
         raise NotImplementedError
 
     def infer(self, batch: Any) -> Any:
-        signals = Path(self._settings.signals)
+        if self._settings.signals:
+            self._wait(Path(self._settings.signals))
+        return batch
+
+    def _wait(self, signals: Path) -> None:
         (signals / f"reached-{self.step}").touch()
         (signals / f"reached-{self.step}-{os.getpid()}").touch()
         time.sleep(self._settings.seconds)
         deadline = time.monotonic() + _HOLD_AT_MOST_S
         while (signals / f"hold-{self.step}").exists() and time.monotonic() < deadline:
             time.sleep(0.01)
-        return batch
 
 
 class _Gate(_Stage):
@@ -86,7 +91,7 @@ class SlowGate(Pipeline):
     name = "slow_gate"
     version = "1"
     title = "Slow gate"
-    takes = Volume
+    takes: ClassVar[Takes] = Volume
     settings_type = SignalSettings
     needs_weights = False
     stage: ClassVar[type[_Stage]] = _Gate
@@ -107,3 +112,23 @@ class SlowMarker(SlowGate):
     name = "slow_marker"
     title = "Slow marker"
     stage = _Marker
+
+
+class _Viewer(_Stage):
+    step = "viewing"
+
+    def finish(self, _output: Any, image: Any) -> tuple[Finding, ...]:
+        return (Classification("pixels", _QUESTION, str(image.stored.size), _ANSWER, 0.9),)
+
+
+class Viewer(SlowGate):
+    """Counts the pixels of a radiograph, once they are decoded."""
+
+    name = "viewer"
+    title = "Viewer"
+    takes: ClassVar[Takes] = Radiograph
+    stage = _Viewer
+
+    def refuse(self, stack: Stack) -> str | None:
+        """Take radiographs only."""
+        return None if stack.text("kind") == "radiograph" else "not a radiograph"

@@ -29,6 +29,7 @@ Wire = Sequence[bytes]
 """What one connection says, in this order."""
 
 ASSOCIATE_RQ, DATA, RELEASE_RQ = 0x01, 0x04, 0x05
+_COMMAND = 0x01
 COMMAND_LAST, DATA_LAST = 0x03, 0x02  # message control header (PS3.8 E.2)
 _APPLICATION_CONTEXT = "1.2.840.10008.3.1.1.1"
 ESCAPED = Path("/tmp/escaped.dcm")  # noqa: S108  # where no object may ever stand
@@ -115,6 +116,12 @@ def stored(
         *(pdu(DATA, fragment(part, control)) for part, control in fragments),
         pdu(RELEASE_RQ, bytes(4)),
     ]
+
+
+def data_set_of(wire: Wire) -> bytes:
+    """Return the data set that an orderly connection stores (PS3.8 E.2)."""
+    fragments = [said[12:] for said in wire if said[0] == DATA and not said[11] & _COMMAND]
+    return b"".join(fragments)
 
 
 def wires(called: str) -> st.SearchStrategy[Wire]:

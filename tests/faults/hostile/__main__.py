@@ -13,12 +13,13 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from dicom_node.demo.orthanc import Orthanc
 from tests.faults.hostile.beside import PARTS, Attack, Figures, measure
 from tests.faults.hostile.table import attacks
-from tests.faults.house import House
+from tests.faults.house import KEPT_HERE, House
 
 _SUMMARY = Path(__file__).parents[3] / "benchmarks" / "faults" / "hostile.md"
 _RATIO = 2.0  # at most, of the 95th percentile of good answers beside an attack to that without it
@@ -37,18 +38,26 @@ def main() -> int:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="hostile-")))
         pacs = stack.enter_context(Orthanc(folder / "orthanc"))
         (folder / "house").mkdir()
-        house = stack.enter_context(House(folder / "house", pacs, max_study_age_days=14, disk_mb=_DISK_MB))
+        build = partial(House, max_study_age_days=14, disk_mb=_DISK_MB, gate="", routes=KEPT_HERE)
+        house = stack.enter_context(build(folder / "house", pacs))
         for attack in attacks():
             if not asked.attacks or attack.name in asked.attacks:
                 found[attack] = measure(house, attack, asked.rounds)
+                _write(found, asked.rounds)  # what has been measured so far
                 sys.stdout.write(_row(attack, found[attack]) + "\n")
                 sys.stdout.flush()
         house.wait(lambda: house.settled(0), _SETTLED_S, "every series to end", every_s=1.0)
-    problems = list(_problems(found))
-    if not asked.attacks:
-        _SUMMARY.write_text("\n".join(_summary(found, problems, asked.rounds)) + "\n")
+    problems = _write(found, asked.rounds, "Every series has an end.")
     sys.stdout.write("".join(f"{problem}\n" for problem in problems))
     return 1 if problems else 0
+
+
+def _write(found: Mapping[Attack, Figures], rounds: int, end: str = "") -> list[str]:
+    """Write the summary and return what good senders noticed too much of."""
+    problems = list(_problems(found))
+    lines = [*_summary(found, rounds), "", f"Problems: {'; '.join(problems) or 'none'}. {end}".strip()]
+    _SUMMARY.write_text("\n".join(lines) + "\n")
+    return problems
 
 
 def _problems(found: Mapping[Attack, Figures]) -> Iterator[str]:
@@ -59,7 +68,7 @@ def _problems(found: Mapping[Attack, Figures]) -> Iterator[str]:
             yield f"{attack.name}: good answers took {statistics.median(figures.ratios):.1f} times as long"
 
 
-def _summary(found: Mapping[Attack, Figures], problems: list[str], rounds: int) -> Iterator[str]:
+def _summary(found: Mapping[Attack, Figures], rounds: int) -> Iterator[str]:
     yield from (
         "# Good senders beside attacks",
         "",
@@ -67,13 +76,13 @@ def _summary(found: Mapping[Attack, Figures], problems: list[str], rounds: int) 
         "strikes a whole node while 50 good images are pushed, in turns with the same push alone. Ratio: the 95th "
         "percentile of the good answers beside the attack to that without it, median [range] of the rounds; goal at "
         "most 2. Answer: seconds until the attacker's connection is answered or closed. Peak: memory of the largest "
-        "process of each kind during the attack, MiB.",
+        "process of each kind during the attack, MiB. Series: seconds until a series of three slices, sent after the "
+        "good images, has its result, alone and beside the attack, median [most].",
         "",
-        f"| attack | what | ratio | alone, ms | answer, s: median, most | peak: {', '.join(PARTS)} | lost |",
-        "|---|---|---|---|---|---|---|",
+        f"| attack | what | ratio | alone, ms | answer, s: median, most | peak: {', '.join(PARTS)} | series | lost |",
+        "|---|---|---|---|---|---|---|---|",
     )
     yield from (_row(attack, figures) for attack, figures in found.items())
-    yield from ("", f"Problems: {'; '.join(problems) or 'none'}. Every series has an end.")
 
 
 def _row(attack: Attack, figures: Figures) -> str:
@@ -87,9 +96,14 @@ def _row(attack: Attack, figures: Figures) -> str:
         f"{1000 * statistics.median(figures.quiet):.1f}",
         answered,
         peaks,
+        f"{_median_most(figures.ends_quiet)}; {_median_most(figures.ends_beside)}",
         str(figures.lost),
     )
     return f"| {' | '.join(cells)} |"
+
+
+def _median_most(seconds: list[float]) -> str:
+    return f"{statistics.median(seconds):.1f} [{max(seconds):.1f}]"
 
 
 if __name__ == "__main__":

@@ -7,9 +7,11 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeAlias
 
+from dicom_node.catalog import StackState
 from tests.faults import processes
 from tests.faults.house import House, Part
 from tests.faults.sending import Modality
@@ -20,6 +22,8 @@ PARTS: tuple[Part, ...] = ("receiver", "registrar", "worker", "model")
 _IMAGES = 50
 _ANSWER_S = 300.0  # an attacker listens so long
 _PATIENCE_S = 120.0
+_SLICES = 3
+_END_S = 900.0
 
 Strike: TypeAlias = Callable[[int, list[float]], AbstractContextManager[None]]
 """Given the node's port and a list that takes the seconds until each answer, attacks while the context is open."""
@@ -43,6 +47,8 @@ class Figures:
     answers: list[float] = field(default_factory=list)  # until the attacker's connections were answered or closed
     peak_mb: dict[Part, float] = field(default_factory=dict)
     lost: int = 0
+    ends_quiet: list[float] = field(default_factory=list)  # from the last answer to a series until its result is there
+    ends_beside: list[float] = field(default_factory=list)
 
     @property
     def ratios(self) -> list[float]:
@@ -90,9 +96,11 @@ def measure(house: House, struck: Attack, rounds: int) -> Figures:
     for _ in range(rounds):
         sent.append(_push(house))
         figures.quiet.append(percentile_95(sent[-1].seconds))
+        figures.ends_quiet.append(_seconds_to_end(house))
         _forget_peaks(house)
         with struck.strike(house.port, figures.answers):
             sent.append(_push(house))
+            figures.ends_beside.append(_seconds_to_end(house))
         figures.beside.append(percentile_95(sent[-1].seconds))
         for part in PARTS:
             figures.peak_mb[part] = max(figures.peak_mb.get(part, 0.0), *map(processes.peak_mb, house.pids(part)), 0.0)
@@ -111,6 +119,23 @@ def _push(house: House) -> Modality:
     modality = Modality(house.port, series(_IMAGES))
     modality.send_all(_PATIENCE_S)
     return modality
+
+
+def _seconds_to_end(house: House) -> float:
+    """Return how long a series of three slices, of a study of today, waits for its result."""
+    images = series(_SLICES)
+    for image in images:
+        image.StudyDate = f"{datetime.now(UTC):%Y%m%d}"
+    modality = Modality(house.port, images)
+    modality.send_all(_PATIENCE_S)
+    began = time.monotonic()
+    house.wait(lambda: modality.study_uid in _delivered(house), _END_S, "a series beside an attack to end", every_s=0.1)
+    return time.monotonic() - began
+
+
+def _delivered(house: House) -> set[str]:
+    """Return the studies of which something was delivered."""
+    return {stack.study_uid for stack in house.node.stacks() if stack.state == StackState.DELIVERED}
 
 
 def _forget_peaks(house: House) -> None:

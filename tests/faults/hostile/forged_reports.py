@@ -35,6 +35,11 @@ def large_report(called: str, calling: str = "FUZZER") -> Wire:
     return report(called, 2_000_000, calling)
 
 
+def report_of_peer(called: str) -> Wire:
+    """The N-EVENT-REPORT by a caller who says that he is the archive."""
+    return report(called, calling="ARCHIVE")
+
+
 def action(called: str, items: int = ITEMS, calling: str = "FUZZER") -> Wire:
     """An N-ACTION of so many empty items."""
     elements = [

@@ -4,14 +4,26 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
+from io import BytesIO
+from random import SystemRandom
 
 import numpy as np
 from openjpeg.utils import encode_array
-from pydicom import Dataset
+from pydicom import Dataset, dcmread
 from pydicom.encaps import encapsulate
-from pydicom.uid import UID, JPEG2000Lossless, JPEGBaseline8Bit, JPEGLSLossless, RLELossless, generate_uid
+from pydicom.uid import (
+    UID,
+    HTJ2KLossless,
+    JPEG2000Lossless,
+    JPEGBaseline8Bit,
+    JPEGLSLossless,
+    RLELossless,
+    generate_uid,
+)
 
-from tests.support.dicom import radiograph
+from tests.faults.fuzz.inputs import give_identity, stored_object
+from tests.support.dicom import deflate_bomb, radiograph
+from tests.support.malformed import Wire
 
 _TILE = 1024  # pixels
 
@@ -22,8 +34,37 @@ def pixel_bombs() -> Iterator[tuple[str, Dataset]]:
     yield "JPEG 2000 of 65535 x 65535, header of 32 x 32", _with_frame(_jpeg_2000(65_535, 65_535), JPEG2000Lossless)
     yield "JPEG of 65535 x 65535, header of 32 x 32", _with_frame(_jpeg(0xC0, 8), JPEGBaseline8Bit)
     yield "JPEG-LS of 65535 x 65535, header of 32 x 32", _with_frame(_jpeg(0xF7, 16), JPEGLSLossless)
+    yield "HTJ2K of 65535 x 65535, header of 32 x 32", _with_frame(_jpeg_2000(65_535, 65_535), HTJ2KLossless)
     yield "RLE that never ends", _with_frame(_endless_rle(), RLELossless)
+    yield "RLE, header of 65535 x 65535", _with_size(_with_frame(_endless_rle(), RLELossless), 65_535)
     yield "Rows and Columns of 65535, frames of 2147483647", _absurd()
+
+
+def thrown(called: str) -> list[Wire]:
+    """Return a connection for each pixel bomb, of a study of today."""
+    return [_stored(dataset, called) for _, dataset in pixel_bombs()]
+
+
+def largest(called: str) -> Wire:
+    """Return a connection with the JPEG 2000 of 60416 x 60416 alone."""
+    return _stored(tiled_jpeg_2000(60_416), called)
+
+
+def within_limits(called: str) -> Wire:
+    """Return a connection with a JPEG 2000 of 11264 x 11264, a little less than max_frame_megapixels = 128."""
+    return _stored(tiled_jpeg_2000(11_264), called)
+
+
+def deflated_zeros(called: str) -> Wire:
+    """Return a connection with a CT slice of 16 x 16 pixels behind which 300 MiB of zeros are deflated."""
+    dataset = dcmread(BytesIO(deflate_bomb(300)))
+    give_identity(dataset, SystemRandom())
+    return stored_object(dataset, called)
+
+
+def _stored(dataset: Dataset, called: str) -> Wire:
+    give_identity(dataset, SystemRandom())
+    return stored_object(dataset, called)
 
 
 def tiled_jpeg_2000(side: int) -> Dataset:
@@ -35,6 +76,10 @@ def tiled_jpeg_2000(side: int) -> Dataset:
     struct.pack_into(">II", head, size + 6, side, side)
     parts = [one[start : start + 4] + struct.pack(">H", k) + one[start + 6 : -2] for k in range(tiles * tiles)]
     dataset = _with_frame(bytes(head) + b"".join(parts) + b"\xff\xd9", JPEG2000Lossless)
+    return _with_size(dataset, side)
+
+
+def _with_size(dataset: Dataset, side: int) -> Dataset:
     dataset.Rows = dataset.Columns = side
     return dataset
 
@@ -68,7 +113,6 @@ def _endless_rle() -> bytes:
 
 
 def _absurd() -> Dataset:
-    dataset = radiograph(generate_uid(), generate_uid())
-    dataset.Rows = dataset.Columns = 65_535
+    dataset = _with_size(radiograph(generate_uid(), generate_uid()), 65_535)
     dataset.NumberOfFrames = 2_147_483_647
     return dataset

@@ -1,0 +1,1 @@
+"""Malformed input by kind: each module makes inputs of one kind, from a seeded random generator."""
