@@ -6,7 +6,6 @@ A decoder asks for memory by these numbers and not by the data set's Rows and Co
 from __future__ import annotations
 
 import dataclasses
-import re
 import struct
 
 _SOI, _START_OF_CODESTREAM = b"\xff\xd8", b"\xff\x4f\xff\x51"
@@ -14,8 +13,8 @@ _JPEG_LS, _FILL = 0xF7, 0xFF
 _FRAME_HEADERS = frozenset({*range(0xC0, 0xD0), _JPEG_LS} - {0xC4, 0xC8, 0xCC})  # SOF0 to SOF15; SOF55 of JPEG-LS
 _START_OF_SCAN, _END = 0xDA, 0xD9
 _ALONE = frozenset({0x01, *range(0xD0, 0xD9), _FILL})  # without a length: markers, and fill bytes (10918-1 B.1.1.2)
-_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")  # in a scan, FF 00 is a byte of data (ISO 10918-1 B.1.1.5)
-_MARKER_OF_JPEG_LS = re.compile(rb"\xff[\x80-\xcf\xd8-\xfe]")  # FF and a byte below 80 is data (14495-1 C.1)
+_IN_SCAN = frozenset({*range(0xD0, 0xD8), _FILL})  # restart markers, and fill bytes ahead of a marker
+_LEAST_MARKER, _LEAST_MARKER_OF_JPEG_LS = 0x01, 0x80  # FF and a byte below is data (10918-1 B.1.1.5, 14495-1 C.1)
 _END_OF_CODESTREAM, _PADDING = b"\xff\xd9", 64  # (ISO 15444-1 A.4.4), and bytes that may follow
 _CUT_SHORT = "its compressed data are cut short: their end marker is missing"
 
@@ -60,12 +59,12 @@ def _jpeg(frame: bytes) -> Codestream:
         if marker in _FRAME_HEADERS:
             precision, rows, columns, samples = struct.unpack_from(">BHHB", frame, at + 4)
             found = Codestream(rows, columns, samples, precision)
-            scanned = _MARKER_OF_JPEG_LS if marker == _JPEG_LS else _MARKER
+            least = _LEAST_MARKER_OF_JPEG_LS if marker == _JPEG_LS else _LEAST_MARKER
         at += 2 + struct.unpack_from(">H", frame, at + 2)[0]
         if marker == _START_OF_SCAN:
             if found is None:
                 break
-            at = _behind_scan(frame, at, scanned)
+            at = _behind_scan(frame, at, least)
     if found is None:
         raise ValueError("its JPEG header is spoilt: the frame header is missing")
     return found
@@ -77,12 +76,13 @@ def _marker(frame: bytes, at: int) -> int:
     return frame[at + 1]
 
 
-def _behind_scan(frame: bytes, at: int, marker: re.Pattern[bytes]) -> int:
+def _behind_scan(frame: bytes, at: int, least: int) -> int:
     """Return where the first marker behind a scan stands that is no restart marker."""
-    found = marker.search(frame, at)
-    if found is None:
-        raise ValueError(_CUT_SHORT)
-    return found.start()
+    while 0 <= (at := frame.find(b"\xff", at)) < len(frame) - 1:
+        if frame[at + 1] >= least and frame[at + 1] not in _IN_SCAN:
+            return at
+        at += 1
+    raise ValueError(_CUT_SHORT)
 
 
 def _jpeg_2000(frame: bytes, start: int) -> Codestream:

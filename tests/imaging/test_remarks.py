@@ -11,12 +11,12 @@ from dicom_node.images import Radiograph, Volume
 from dicom_node.imaging import read_image
 from dicom_node.imaging.warned import HARMLESS
 from tests.imaging.objects import ct, only, radiograph
-from tests.imaging.test_syntaxes import DECODED, LOSSY, PICTURE, encoded
+from tests.support.syntaxes import DECODED, LOSSY, PICTURE, in_syntax
 
 
 @pytest.mark.parametrize("syntax", DECODED, ids=lambda uid: uid.name)
 def test_a_source_of_a_lossy_syntax_carries_the_remark(syntax: UID, tmp_path: Path) -> None:
-    image = read_image(only(tmp_path, [encoded(syntax, tmp_path)]), Radiograph)
+    image = read_image(only(tmp_path, [in_syntax(syntax, tmp_path)]), Radiograph)
     verb = {JPEG2000: "may be", HTJ2K: "may be"}.get(syntax, "is" if syntax in LOSSY else "")
     said = (f"the source {verb} compressed with loss: its transfer syntax is {syntax.name}",)
     assert image.remarks == (said if verb else ())

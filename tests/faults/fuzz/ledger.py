@@ -29,6 +29,7 @@ _STATUS = re.compile(re.escape(b"\0\0\0\t\2\0\0\0") + b"(..)", re.DOTALL)  # (00
 _SUCCESS = b"\0\0"
 _RAISED = re.compile(r"\b[A-Z]\w*(?:Error|Exception|Warning)\b")
 _BY_ITS_LIMIT = re.compile(r"SIGALRM|max_memory_gb|within [\d.]+ s")
+_UID = re.compile(r"\b\d+(?:\.\d+){3,}\b")  # of an object; of many in a series, the first three are named
 _TAG_OR_WORD = re.compile(r"\([0-9A-Fa-f]{4},[0-9A-Fa-f]{4}\)|\b[A-Z][A-Za-z]+\b")
 
 
@@ -67,9 +68,9 @@ class Ledger:
             if not found:
                 yield f"{thrown.kind} {uid}: in no stack"
             for stack in found:
-                yield from (f"{thrown.kind} {uid}: {why}" for why in self._judge(uid, thrown, stack, runs[stack.id]))
+                yield from (f"{thrown.kind} {uid}: {why}" for why in self._judge(thrown, stack, runs[stack.id]))
 
-    def _judge(self, uid: str, thrown: Input, stack: Stack, runs: Sequence[Run]) -> Iterator[str]:
+    def _judge(self, thrown: Input, stack: Stack, runs: Sequence[Run]) -> Iterator[str]:
         self.ends[thrown.kind, str(stack.state)] += 1
         self.slowest_s = max([self.slowest_s, *(run.record.get("seconds", 0.0) for run in runs)])
         said = "; ".join([stack.reason, *(run.reason for run in runs)])
@@ -79,7 +80,7 @@ class Ledger:
             yield f"{stack.state} without a reason"
         if _RAISED.search(said) or not said.isprintable():
             yield f"{stack.state} by what is no sentence: {said!r}"
-        if stack.state in (StackState.REFUSED, StackState.FAILED) and not _names(said, uid):
+        if stack.state in (StackState.REFUSED, StackState.FAILED) and not _names(said):
             yield f"{stack.state} by a sentence that names neither object nor attribute: {said}"
         if "process was ended" in said and not _BY_ITS_LIMIT.search(said):
             yield f"ended the model process, and by no limit: {said}"
@@ -115,7 +116,7 @@ def _grouped(stacks: Sequence[Stack]) -> dict[tuple[str, str], list[Stack]]:
     return grouped
 
 
-def _names(said: str, uid: str) -> bool:
+def _names(said: str) -> bool:
     """Say whether a sentence names an object, or an attribute by its keyword or tag."""
     words = _TAG_OR_WORD.findall(said)
-    return uid in said or any(word in keyword_dict or word.startswith("(") for word in words)
+    return bool(_UID.search(said)) or any(word in keyword_dict or word.startswith("(") for word in words)
