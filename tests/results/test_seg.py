@@ -202,6 +202,15 @@ def test_a_radiograph_s_seg_has_its_pixel_spacing(tmp_path: Path, keyword: str) 
     assert ("PlaneOrientationSequence" in shared, "FrameOfReferenceUID" in made) == (False, False)
 
 
+def test_a_seg_without_a_known_spacing_says_so(tmp_path: Path) -> None:
+    made = only(encode(request(builders.endoscopy(tmp_path), builders.lungs()), tmp_path / "out"), "SEG")
+    (measures,) = made.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence
+    assert (list(measures.PixelSpacing), measures.PixelSpacingCalibrationDescription) == (
+        [1, 1],
+        "no spacing known, 1 is a pixel's edge",
+    )
+
+
 def test_a_peer_whose_viewer_needs_it_gets_an_invented_orientation(tmp_path: Path) -> None:
     stack = builders.radiograph(tmp_path, PixelSpacing=[0.14, 0.15])
     plain, oriented = (
