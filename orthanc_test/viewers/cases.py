@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 from pydicom import dcmread
 
-from dicom_node.findings import Segmentation
+from dicom_node import shipped
+from dicom_node.findings import Measurement, Segmentation
 from dicom_node.imaging import read_radiograph, split
-from dicom_node.library import DEFAULTS
 from dicom_node.weights_store import read_catalog
 from orthanc_test.real_data import REAL_DATA, wrapped_radiographs
-from pipelines.lung_cxr import LungCXR
+from pipelines import lung_cxr, polyp_es
 from tests.results import builders
-from tests.results.nine import PIPELINES, Case
+from tests.results.nine import PIPELINES, Case, lung, polyp
 
 _SHAPE = 6, 40, 36  # large enough for JPEG 2000
 
@@ -39,6 +39,23 @@ def likely_organs(folder: Path) -> Case:
     return stack, (Segmentation(found.labels, found.segments, layers.astype(np.uint8)),)
 
 
+def measured_lungs(folder: Path) -> Case:
+    """Return both lungs of a radiograph with their areas and the ratio of these."""
+    stack, (found,) = lung(folder)
+    assert isinstance(found, Segmentation)
+    right, left = found.segments
+    return stack, (found, *lung_cxr.measured(found.labels[0], (right, left), (0.2, 0.2)))
+
+
+def measured_polyps(folder: Path) -> Case:
+    """Return two polyps of an endoscopic picture with their probability and share of the picture."""
+    stack, (found,) = polyp(folder)
+    assert isinstance(found, Segmentation)
+    measured = {polyp_es.PROBABILITY: 0.87, polyp_es.AREA_SHARE: float((found.labels > 0).mean())}
+    numbers = [Measurement(concept, value, polyp_es.NO_UNIT, "polyp", 0) for concept, value in measured.items()]
+    return stack, (found, *numbers)
+
+
 def real_radiograph(folder: Path) -> Case:
     """Return what the shipped network finds in a published chest radiograph, which is not in the repository."""
     if not REAL_DATA.is_dir():
@@ -46,7 +63,7 @@ def real_radiograph(folder: Path) -> Case:
     (path,) = wrapped_radiographs(folder / "radiographs", 1)
     header = dcmread(path, stop_before_pixels=True)
     (stack,) = split(str(header.StudyInstanceUID), str(header.SeriesInstanceUID), [(str(path), "")]).stacks
-    model = LungCXR().load({"": read_catalog(DEFAULTS.parent / "weights")["lung_cxr_small"]}, "cpu")
+    model = lung_cxr.LungCXR().load({"": read_catalog(shipped.WEIGHTS)["lung_cxr_small"]}, "cpu")
     return stack, tuple(model(read_radiograph(stack)))
 
 
@@ -55,5 +72,7 @@ CASES: dict[str, Callable[[Path], Case]] = {
     "organs": organs,
     "downwards": downwards,
     "likely organs": likely_organs,
+    "measured lungs": measured_lungs,
+    "measured polyps": measured_polyps,
     "real radiograph": real_radiograph,
 }

@@ -13,10 +13,10 @@ from playwright.sync_api import Browser, sync_playwright
 from pydicom import dcmread
 
 from dicom_node.config import Encoding
+from dicom_node.demo.orthanc import Orthanc
 from dicom_node.findings import Segmentation
 from dicom_node.images import Stack
-from dicom_node.results import EncodedFile, encode
-from orthanc_test.orthanc import Orthanc
+from dicom_node.results import EncodedFile, encode, encode_refusal
 from orthanc_test.viewers.cases import CASES
 from orthanc_test.viewers.dwv import DWV, pages
 from orthanc_test.viewers.dwv_page import DwvPage
@@ -116,12 +116,15 @@ Make = Callable[..., MadeStudy]
 
 @pytest.fixture
 def make(tmp_path: Path) -> Make:
-    """Encode what a case found."""
+    """Encode what a case found, or that it was refused."""
 
-    def make_results(case: str, outputs: Sequence[str], **encoding: object) -> MadeStudy:
+    def make_results(case: str, outputs: Sequence[str], refusal: str = "", **encoding: object) -> MadeStudy:
         stack, found = CASES[case](tmp_path)
-        request = builders.request(stack, *found, outputs=tuple(outputs), encoding=Encoding(**encoding))
-        results = encode(request, tmp_path / "out")
+        request = builders.request(
+            stack, *(() if refusal else found), outputs=tuple(outputs), encoding=Encoding(**encoding)
+        )
+        folder = tmp_path / "out"
+        results = (encode_refusal(request, refusal, folder),) if refusal else encode(request, folder)
         segmentation = next((one for one in found if isinstance(one, Segmentation)), None)
         return MadeStudy(stack, segmentation, results, sorted(tmp_path.rglob("*.dcm")))
 
@@ -133,8 +136,8 @@ def show(make: Make, archive: Orthanc, browser: Browser, ohif: str, keep: Keep) 
     """Put results beside their sources in the archive, and open the study in OHIF."""
     opened: list[OhifPage] = []
 
-    def show_results(case: str, outputs: Sequence[str], **encoding: object) -> OpenStudy:
-        made = make(case, outputs, **encoding)
+    def show_results(case: str, outputs: Sequence[str], **how: object) -> OpenStudy:
+        made = make(case, outputs, **how)
         archive.clear()
         for file in made.files:
             archive.upload(file)

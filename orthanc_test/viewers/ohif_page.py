@@ -51,11 +51,6 @@ _PIXELS = """
   return {values: Array.from(image.getPixelData()), rows: image.rows, columns: image.columns};
 }
 """
-_MEASUREMENTS = """
-() => window.services.measurementService.getMeasurements().map(measurement => ({
-  label: measurement.label ?? "", text: (measurement.displayText?.primary ?? []).join("; "),
-}))
-"""
 
 
 @dataclass(frozen=True)
@@ -65,14 +60,6 @@ class ShownSegment:
     label: str
     index: int
     colour: tuple[int, int, int]
-
-
-@dataclass(frozen=True)
-class ShownMeasurement:
-    """A measurement as OHIF's panel lists it."""
-
-    label: str
-    text: str
 
 
 class OhifPage:
@@ -130,10 +117,6 @@ class OhifPage:
         """Wait until a segmentation is loaded."""
         self._page.wait_for_function("window.services.segmentationService.getSegmentations().length > 0")
 
-    def wait_for_measurements(self, count: int) -> None:
-        """Wait until so many measurements are listed."""
-        self._page.wait_for_function(f"window.services.measurementService.getMeasurements().length >= {count}")
-
     def labels(self) -> dict[str, NDArray[np.uint8]]:
         """Return the label array that lies over each source frame, (rows, columns), by "SOP Instance UID/frame"."""
         found: list[dict[str, Any]] = self._page.evaluate(_LABELMAPS)
@@ -144,10 +127,10 @@ class OhifPage:
         found: list[dict[str, Any]] = self._page.evaluate(_SEGMENTS)
         return [ShownSegment(row["label"], row["index"], tuple(row["colour"])) for row in found]
 
-    def measurements(self) -> list[ShownMeasurement]:
-        """Return the measurements as the panel lists them."""
-        found: list[dict[str, str]] = self._page.evaluate(_MEASUREMENTS)
-        return [ShownMeasurement(row["label"], row["text"]) for row in found]
+    def drawn(self, series_uid: str) -> int:
+        """Return how many measurement groups of a report the viewer draws on images."""
+        query = f"({_DISPLAY_SETS}).find(shown => shown.SeriesInstanceUID === '{series_uid}').measurements"
+        return int(self._page.evaluate(f"{query}.filter(measurement => measurement.loaded).length"))
 
     def text(self) -> str:
         """Return the text that the page shows."""
