@@ -28,9 +28,9 @@ SLICER = "dcmqi (3D Slicer's reader)"
 
 
 def numbers(report: Path) -> list[str]:
-    """Return the numbers of a report's measurement groups, as they are written."""
+    """Return the numbers of a report's measurement groups, without decimals that are zero."""
     groups = (item for item in _items(dcmread(report)) if item.ConceptNameCodeSequence[0].CodeValue == "125007")
-    return [str(item.MeasuredValueSequence[0].NumericValue) for group in groups for item in _numbers(group)]
+    return [f"{item.MeasuredValueSequence[0].NumericValue:.12g}" for group in groups for item in _numbers(group)]
 
 
 def _items(dataset: Dataset) -> Iterator[Dataset]:
