@@ -15,6 +15,7 @@ from dicom_node.imaging import read_radiograph, split
 from dicom_node.weights_store import read_catalog
 from orthanc_test.real_data import REAL_DATA, wrapped_radiographs
 from pipelines import lung_cxr, polyp_es
+from pipelines.volumetry import NO_UNIT
 from tests.results import builders
 from tests.results.nine import PIPELINES, Case, lung, polyp
 
@@ -52,7 +53,7 @@ def measured_polyps(folder: Path) -> Case:
     stack, (found,) = polyp(folder)
     assert isinstance(found, Segmentation)
     measured = {polyp_es.PROBABILITY: 0.87, polyp_es.AREA_SHARE: float((found.labels > 0).mean())}
-    numbers = [Measurement(concept, value, polyp_es.NO_UNIT, "polyp", 0) for concept, value in measured.items()]
+    numbers = [Measurement(concept, value, NO_UNIT, "polyp", 0) for concept, value in measured.items()]
     return stack, (found, *numbers)
 
 

@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Browser, sync_playwright
 from pydicom import dcmread
 
-from dicom_node.config import Encoding
+from dicom_node.config import Peer
 from dicom_node.demo.orthanc import Orthanc
 from dicom_node.findings import Segmentation
 from dicom_node.images import Stack
@@ -31,6 +31,7 @@ from tests.support.programs import give_up, require
 
 _PLUGIN = Path("/usr/share/orthanc/plugins/libOrthancDicomWeb.so")
 _SETTINGS = {"Plugins": [str(_PLUGIN)], "DicomWeb": {"Enable": True, "Root": "/dicom-web/", "StudiesMetadata": "Full"}}
+_PLACE = {"ae_title": "VIEWER", "host": "127.0.0.1", "port": 104}  # of the peer whose settings a test names
 _MATRIX = pytest.StashKey[Matrix]()
 
 Show = Callable[..., OpenStudy]
@@ -121,10 +122,13 @@ def make(tmp_path: Path) -> Make:
     def make_results(case: str, outputs: Sequence[str], refusal: str = "", **encoding: object) -> MadeStudy:
         stack, found = CASES[case](tmp_path)
         request = builders.request(
-            stack, *(() if refusal else found), outputs=tuple(outputs), encoding=Encoding(**encoding)
+            stack,
+            *(() if refusal else found),
+            outputs=tuple(outputs),
+            encoding=Peer.model_validate(_PLACE | encoding).encoding,
         )
         folder = tmp_path / "out"
-        results = (encode_refusal(request, refusal, folder),) if refusal else encode(request, folder)
+        results = encode_refusal(request, refusal, folder) if refusal else encode(request, folder)
         segmentation = next((one for one in found if isinstance(one, Segmentation)), None)
         return MadeStudy(stack, segmentation, results, sorted(tmp_path.rglob("*.dcm")))
 

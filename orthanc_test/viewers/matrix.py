@@ -30,6 +30,8 @@ KINDS = (
     "SC, altered image",
     "PR",
     "KO",
+    "PAGE",
+    "PDF",
 )
 """The rows, in order."""
 

@@ -10,6 +10,10 @@ from orthanc_test.viewers.conftest import Saw, Show
 from orthanc_test.viewers.studies import OpenStudy
 
 pytestmark = pytest.mark.viewers
+SCROLLS = {
+    "single": '`viewer = "ohif"`: shown, scrolls as the original',
+    "multiple": "in one object: shown, scrolls by Instance Number",
+}
 
 
 def shown_sources(study: OpenStudy) -> list[str]:
@@ -26,10 +30,9 @@ def _place(source: Dataset) -> str:
 @pytest.mark.parametrize(
     ("case", "sc_frames"),
     [
-        ("liver", "single"),
+        ("liver", "single"),  # numbered from the feet to the head
         ("downwards", "single"),
         ("downwards", "multiple"),
-        ("brain", "single"),
         ("brain", "multiple"),
     ],
 )
@@ -42,7 +45,7 @@ def test_slices_with_outlines_scroll_as_their_sources(case: str, sc_frames: str,
     drawn = shown_sources(study)
     assert drawn == [place for place in original if place in drawn]
     assert (len(drawn) > 1, study.page.problems) == (True, [])
-    saw("SC, outlines drawn into slices", "OHIF", f"`{sc_frames}`: shown, scrolls as the original")
+    saw("SC, outlines drawn into slices", "OHIF", SCROLLS[sc_frames])
 
 
 def test_a_picture_with_outlines_is_shown_as_it_was_drawn(show: Show) -> None:
@@ -61,6 +64,24 @@ def test_an_image_without_its_mark_is_shown_without(show: Show, saw: Saw) -> Non
     assert np.array_equal(shown, dcmread(study.files[0].path).pixel_array)
     assert (np.array_equal(shown, source), study.page.problems) == (False, [])
     saw("SC, altered image", "OHIF", "shown, every pixel equal")
+
+
+@pytest.mark.parametrize("case", ["liver", "measured lungs", "view"])
+def test_a_page_is_shown_as_it_was_made(case: str, show: Show, saw: Saw) -> None:
+    study = show(case, ["PAGE"])
+    study.open("PAGE")
+    study.page.wait_for_image(study.files[0].series_instance_uid)
+    assert np.array_equal(study.page.pixels(), dcmread(study.files[0].path).pixel_array)
+    assert study.page.problems == []
+    saw("PAGE", "OHIF", "shown, every pixel equal")
+
+
+def test_a_page_as_document_is_shown(show: Show, saw: Saw) -> None:
+    study = show("liver", ["PDF"])
+    study.open("PDF")
+    study.page.wait_for_document()
+    assert study.page.problems == []
+    saw("PDF", "OHIF", "shown by the browser")
 
 
 @pytest.mark.parametrize(("kind", "issue"), [("PR", "OHIF/Viewers#4106"), ("KO", "OHIF/Viewers#3644")])

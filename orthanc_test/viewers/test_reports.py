@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from highdicom.sr import srread
@@ -46,7 +47,7 @@ def _numbers(group: Dataset) -> Iterator[Dataset]:
 @pytest.mark.parametrize("sr_class", SR_CLASSES)
 @pytest.mark.parametrize("case", DRAWN)
 def test_what_has_a_place_is_drawn_with_its_numbers(case: str, sr_class: str, show: Show, saw: Saw) -> None:
-    study = show(case, ["SR"], sr_title="auto", sr_class=sr_class)
+    study = show(case, ["SR"], viewer="ohif", sr_class=sr_class)
     study.open("SR")
     count, texts = DRAWN[case]
     for text in texts:
@@ -58,7 +59,7 @@ def test_what_has_a_place_is_drawn_with_its_numbers(case: str, sr_class: str, sh
 @pytest.mark.parametrize("sr_class", SR_CLASSES)
 @pytest.mark.parametrize("case", READ)
 def test_what_has_no_place_is_read_as_text(case: str, sr_class: str, show: Show, saw: Saw) -> None:
-    study = show(case, ["SEG", "SR"], sr_title="auto", sr_class=sr_class)
+    study = show(case, ["SEG", "SR"], viewer="ohif", sr_class=sr_class)
     study.open("SR")
     study.page.wait_for_text("All algorithms succeeded")
     text, stated = study.page.text(), numbers(study.files[-1].path)
@@ -67,19 +68,19 @@ def test_what_has_no_place_is_read_as_text(case: str, sr_class: str, show: Show,
     saw(
         WITHOUT if sr_class == SR_CLASSES[0] else COMPREHENSIVE,
         "OHIF",
-        'its text, with `sr_title = "auto"` (else nothing: OHIF/Viewers#3390)',
+        'its text with `viewer = "ohif"`, else nothing (OHIF/Viewers#3390)',
     )
 
 
 def test_a_refusal_is_read_as_text(show: Show) -> None:
-    study = show("liver", ["SR"], refusal="the series lacks slices", sr_title="auto")
+    study = show("liver", ["SR"], refusal="the series lacks slices", viewer="ohif")
     study.open("SR")
     study.page.wait_for_text("the series lacks slices")
     assert study.page.problems == []
 
 
 def test_the_report_of_a_real_radiograph_is_drawn(show: Show) -> None:
-    study = show("real radiograph", ["SEG", "SR"], sr_title="auto")
+    study = show("real radiograph", ["SEG", "SR"], viewer="ohif")
     study.open("SR")
     study.page.wait_for_text("by the left lung's")
     assert (study.page.drawn(study.files[-1].series_instance_uid) >= 3, study.page.problems) == (True, [])
@@ -133,7 +134,7 @@ def test_slicers_reader_finds_every_number_of_a_segment(
 @pytest.mark.parametrize("case", [*DRAWN, *READ])
 def test_highdicom_reads_a_report(case: str, make: Make, saw: Saw) -> None:
     made = make(case, ["SEG", "SR"])
-    content = srread(made.results[-1].path).content
+    content: Any = srread(made.results[-1].path).content  # of a report by TID 1500
     planar, volumes = content.get_planar_roi_measurement_groups(), content.get_volumetric_roi_measurement_groups()
     groups = (*planar, *volumes, *content.get_image_measurement_groups())
     found = [item.value for group in groups for item in group.get_measurements()]

@@ -81,7 +81,7 @@ def test_a_plain_segmentation_without_a_place_in_the_patient_does_no_harm(
     ],
 )
 def test_an_oriented_segmentation_lies_where_it_was_found(case: str, seg_type: str, show: Show, saw: Saw) -> None:
-    study = show(case, ["SEG"], seg_type=seg_type, radiograph_seg="oriented")
+    study = show(case, ["SEG"], viewer="ohif", seg_type=seg_type)
     study.open_segmentation()
     assert (study.misplaced(), study.discoloured(), study.page.problems) == ([], {}, [])
     saw(FLAT["polyp" if case == "polyp" else "lung"][1], "OHIF", "shown: place, names, colours; every pixel equal")
