@@ -31,7 +31,6 @@ KINDS = (
     "PR",
     "KO",
     "PAGE",
-    "PDF",
 )
 """The rows, in order."""
 

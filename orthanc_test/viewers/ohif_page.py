@@ -100,10 +100,6 @@ class OhifPage:
         """Wait until the viewport shows an image of a series."""
         self._page.wait_for_function(f"({_FRAMES})().some(imageId => imageId.includes('/{series_uid}/'))")
 
-    def wait_for_document(self) -> None:
-        """Wait until the viewport holds a document that the browser shows."""
-        self._page.locator('object[type="application/pdf"]').wait_for(state="attached")
-
     def frames(self) -> list[str]:
         """Return "SOP Instance UID/frame" of every image that the viewport scrolls through, in its order."""
         return [_instance_and_frame(image_id) for image_id in self._page.evaluate(_FRAMES)]

@@ -76,14 +76,6 @@ def test_a_page_is_shown_as_it_was_made(case: str, show: Show, saw: Saw) -> None
     saw("PAGE", "OHIF", "shown, every pixel equal")
 
 
-def test_a_page_as_document_is_shown(show: Show, saw: Saw) -> None:
-    study = show("liver", ["PDF"])
-    study.open("PDF")
-    study.page.wait_for_document()
-    assert study.page.problems == []
-    saw("PDF", "OHIF", "shown by the browser")
-
-
 @pytest.mark.parametrize(("kind", "issue"), [("PR", "OHIF/Viewers#4106"), ("KO", "OHIF/Viewers#3644")])
 @pytest.mark.parametrize("case", ["liver", "lung", "polyp"])
 def test_presentation_states_and_key_images_do_no_harm(case: str, kind: str, issue: str, show: Show, saw: Saw) -> None:
