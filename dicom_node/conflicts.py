@@ -57,7 +57,7 @@ def find_conflicts(config: Config, catalog: Catalog) -> list[Conflict]:
     for one in versions:
         by_uid.setdefault(one.uid, []).append(one)
     return [
-        Conflict(uid, theirs, {one.sha256: _evidence(config.storage_folder / one.path) for one in theirs})
+        Conflict(uid, theirs, {one.sha256: _evidence(config.storage_folder, one) for one in theirs})
         for uid, theirs in by_uid.items()
     ]
 
@@ -66,7 +66,7 @@ def keep(config: Config, catalog: Catalog, version_id: str) -> str:
     """Let a version count, and no other of its SOP Instance; the registrar acts. Returns what is to be said.
 
     Raises:
-        UnknownVersionError: no version, or several, begin with `version_id`.
+        UnknownVersionError: no version, or several, begin with `version_id`, or its file was removed.
     """
     found = find_versions(catalog, version_id)
     if len(found) != 1:
@@ -75,6 +75,8 @@ def keep(config: Config, catalog: Catalog, version_id: str) -> str:
             f"{how_many} with {version_id!r}; `dicom-node conflicts` lists what waits for a person"
         )
     version = found[0]
+    if version.is_removed:
+        raise UnknownVersionError(f"version {version.id} of {version.uid} was removed for age or space")
     leave_decision(config.storage_folder, version.sha256)
     when = "the node makes it current at once, or when it starts"
     return f"version {version.id} of SOP Instance {version.uid} is to be kept: {when}"
@@ -119,7 +121,8 @@ def render_misfiled(misfiled: Sequence[Delivery]) -> RenderableType:
 
 def count_versions(session: Session) -> Mapping[str, int]:
     """Return how many versions are held, superseded or rejected, by state."""
-    query = select(Instance.state, func.count()).where(Instance.state != VersionState.CURRENT).group_by(Instance.state)
+    counted = Instance.state != VersionState.CURRENT, Instance.removed_at == 0
+    query = select(Instance.state, func.count()).where(*counted).group_by(Instance.state)
     return {str(state): count for state, count in session.execute(query).all()}
 
 
@@ -133,7 +136,10 @@ def say_versions(counts: Mapping[str, int]) -> str:
 def versions_of(catalog: Catalog, study_uid: str, series_uid: str) -> Iterator[str]:
     """Yield a line for each version of a series that is not current."""
     query = select(Instance).where(
-        Instance.study_uid == study_uid, Instance.series_uid == series_uid, Instance.state != VersionState.CURRENT
+        Instance.study_uid == study_uid,
+        Instance.series_uid == series_uid,
+        Instance.state != VersionState.CURRENT,
+        Instance.removed_at == 0,
     )
     with catalog.read() as session:
         for one in session.scalars(query.order_by(Instance.at, Instance.uid)).all():
@@ -143,7 +149,7 @@ def versions_of(catalog: Catalog, study_uid: str, series_uid: str) -> Iterator[s
 def as_values(conflicts: Sequence[Conflict], misfiled: Sequence[Delivery]) -> dict[str, Any]:
     """Return what one JSON document says of all conflicts."""
     sender = "caller", "address", "certificate"
-    keys = "sha256", "study_uid", "series_uid", "state", *sender, "reason", "correction"
+    keys = "sha256", "study_uid", "series_uid", "state", *sender, "reason", "correction", "removed_at"
     return {
         "misfiled": [{"peer": one.peer, "result": one.result_uid, "reason": one.reason} for one in misfiled],
         "conflicts": [
@@ -173,17 +179,20 @@ def render_conflicts(conflicts: Sequence[Conflict]) -> RenderableType:
             at = f"{datetime.fromtimestamp(one.at, UTC):%Y-%m-%d %H:%M:%S}Z"
             sender = f"{one.caller or '?'} at {one.address or '?'}"
             sender += f", certificate {one.certificate[:_ID]}" if one.certificate else ""
-            row = (one.sha256[:_ID], f"…{one.uid[-12:]}", f"…{one.study_uid[-12:]}", str(one.state), sender, at)
+            state = f"{one.state}, removed" if one.removed_at else str(one.state)
+            row = (one.sha256[:_ID], f"…{one.uid[-12:]}", f"…{one.study_uid[-12:]}", state, sender, at)
             table.add_row(*map(escape, (*row, one.reason, conflict.evidence[one.sha256])))
     return Group(table, _KEEP_ONE)
 
 
-def _evidence(path: Path) -> str:
+def _evidence(folder: Path, version: Instance) -> str:
     """Return what the Original Attributes Sequence says (PS3.3 C.12.1.1.9): evidence of a correction, never a proof."""
+    if version.removed_at:
+        return ""
     try:
-        items = dcmread(path, stop_before_pixels=True, specific_tags=["OriginalAttributesSequence"]).get(
-            "OriginalAttributesSequence"
-        )
+        items = dcmread(
+            folder / version.path, stop_before_pixels=True, specific_tags=["OriginalAttributesSequence"]
+        ).get("OriginalAttributesSequence")
         keywords = "ReasonForTheAttributeModification", "ModifyingSystem", "AttributeModificationDateTime"
         return "; ".join(" ".join(str(item.get(keyword, "") or "") for keyword in keywords) for item in items or ())
     except Exception as error:  # noqa: BLE001 - pydicom raises a dozen kinds on broken bytes

@@ -129,6 +129,6 @@ def _await_objects(catalog: Catalog, peer: Peer, study: StudyFound, listed: set[
 
 
 def _held(catalog: Catalog, study_uid: str) -> set[str]:
-    query = select(Instance.uid).where(Instance.study_uid == study_uid)
+    query = select(Instance.uid).where(Instance.study_uid == study_uid, Instance.removed_at == 0)
     with catalog.read() as session:
         return set(session.scalars(query).all())

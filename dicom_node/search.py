@@ -55,7 +55,8 @@ def _naming(
     """Yield the series of which an object names the patient and the accession number; removed ones have no object."""
     for study_uid, series_uid in series:
         of_series = Instance.study_uid == study_uid, Instance.series_uid == series_uid
-        query = select(Instance.path).where(*of_series, Instance.state == VersionState.CURRENT)
+        is_here = Instance.state == VersionState.CURRENT, Instance.removed_at == 0
+        query = select(Instance.path).where(*of_series, *is_here)
         path = session.scalars(query.limit(1)).first()
         if path is not None and _names(config.storage_folder / path, search):
             yield study_uid, series_uid

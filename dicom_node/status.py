@@ -79,7 +79,9 @@ def read_status(catalog: Catalog) -> Status:
         away = session.scalars(select(PeerState).where(PeerState.failures > 0)).all()
         return Status(
             instances=session.scalars(
-                select(func.count()).select_from(Instance).where(Instance.state == VersionState.CURRENT)
+                select(func.count())
+                .select_from(Instance)
+                .where(Instance.state == VersionState.CURRENT, Instance.removed_at == 0)
             ).one(),
             pending_series=session.scalars(pending.select_from(Series)).one(),
             stacks={str(state): count for state, count in by_state},

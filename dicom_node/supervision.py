@@ -14,7 +14,7 @@ from contextlib import suppress
 from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
 
-from dicom_node.catalog import SUPERVISOR, Catalog, Instance, Lease, Series
+from dicom_node.catalog import SUPERVISOR, Catalog, Instance, Lease
 from dicom_node.config import Config
 from dicom_node.errors import BootError, CatalogAwayError, CatalogError
 from dicom_node.work.clock import is_over
@@ -134,7 +134,7 @@ class Supervision:
         storage = self._folder / "storage"
         has_objects = storage.is_dir() and any(storage.iterdir())
         with self._catalog.read() as session:
-            kept = select(Instance).join(Series).where(Series.removed_at == 0.0).limit(1)
+            kept = select(Instance).where(Instance.removed_at == 0).limit(1)
             has_rows = session.scalars(kept).first() is not None
         if has_rows and not has_objects:
             raise BootError(

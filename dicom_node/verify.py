@@ -46,7 +46,8 @@ def verify(config: Config, catalog: Catalog, *, quick: bool) -> Iterator[Checked
 
 def _instances(catalog: Catalog) -> Iterator[Instance]:
     with catalog.read() as session:
-        yield from session.scalars(select(Instance).order_by(Instance.path).execution_options(yield_per=_ROWS))
+        query = select(Instance).where(Instance.removed_at == 0).order_by(Instance.path)
+        yield from session.scalars(query.execution_options(yield_per=_ROWS))
 
 
 def _results(catalog: Catalog) -> Iterator[Result]:

@@ -125,6 +125,7 @@ class Instance(Base):
     reason: Mapped[str] = mapped_column(default="")  # of any state but current; of a current one why it cannot be read
     correction: Mapped[int] = mapped_column(default=0)  # how many versions before this one it made untrue
     committed_until: Mapped[float] = mapped_column(default=0.0)  # to which its sender was promised that it is kept
+    removed_at: Mapped[float] = mapped_column(default=0.0)  # when its file was, for age or space; 0 is on disk
 
     __table_args__ = (
         ForeignKeyConstraint(["study_uid", "series_uid"], ["series.study_uid", "series.uid"], name="instance_series"),

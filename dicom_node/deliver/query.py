@@ -77,11 +77,22 @@ def read_keys(path: Path) -> Dataset | None:
 
 
 def is_found(association: Association, peer: Peer, path: Path) -> bool | None:
-    """Ask for one file's object over an association; None when the peer does not answer, or the file does not say."""
+    """Ask for one file's object over an association; None when the peer does not answer, or the file does not say.
+
+    Asked for in its series, which every peer answers, then anywhere: the peer may have moved it along with its images.
+    """
     identifier = read_keys(path)
     if identifier is None:
         return None
     identifier.QueryRetrieveLevel = "IMAGE"
+    is_there = _is_answered(association, peer, identifier)
+    if is_there is not False:
+        return is_there
+    identifier.StudyInstanceUID = identifier.SeriesInstanceUID = ""
+    return bool(_is_answered(association, peer, identifier))
+
+
+def _is_answered(association: Association, peer: Peer, identifier: Dataset) -> bool | None:
     wanted = identifier.SOPInstanceUID
     try:
         answers = list(advancing(association, peer, association.send_c_find(identifier, STUDY_ROOT_FIND)))

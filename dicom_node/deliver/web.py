@@ -195,12 +195,17 @@ def _is_found(site: _Site, path: Path) -> bool | None:
     if header is None:
         return None
     where = f"studies/{header.StudyInstanceUID}/series/{header.SeriesInstanceUID}/instances"
-    answer = site.get(where, [("SOPInstanceUID", str(header.SOPInstanceUID))])
+    is_there = _is_listed(site, where, str(header.SOPInstanceUID))
+    if is_there is not False:
+        return is_there
+    return bool(_is_listed(site, "instances", str(header.SOPInstanceUID)))  # the peer may have moved it
+
+
+def _is_listed(site: _Site, where: str, sop_instance_uid: str) -> bool | None:
+    answer = site.get(where, [("SOPInstanceUID", sop_instance_uid)])
     if answer.status in (204, 404):
         return False
-    if answer.status != 200:
-        return None
-    return _names(answer, str(header.SOPInstanceUID))
+    return _names(answer, sop_instance_uid) if answer.status == 200 else None
 
 
 def _names(answer: urllib3.BaseHTTPResponse, sop_instance_uid: str) -> bool | None:

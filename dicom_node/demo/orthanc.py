@@ -173,6 +173,19 @@ class Orthanc:
         resources = [series.id for series in self.series() if series.study_uid == study_uid]
         self._request("POST", f"/modalities/{modality}/store", {"Resources": resources, "Synchronous": True})
 
+    def move_study(self, study_uid: str, to_study_uid: str) -> None:
+        """Let all of a study be another study, under the same SOP Instance UIDs."""
+        (study,) = {
+            row["ID"] for row in self._get("/studies?expand") if row["MainDicomTags"]["StudyInstanceUID"] == study_uid
+        }
+        change = {
+            "Replace": {"StudyInstanceUID": to_study_uid},
+            "Keep": ["SOPInstanceUID", "SeriesInstanceUID"],
+            "Force": True,
+            "KeepSource": False,
+        }
+        self._request("POST", f"/studies/{study}/modify", change)
+
     def upload(self, path: Path) -> None:
         """Put one file in by REST."""
         self._request("POST", "/instances", path.read_bytes())

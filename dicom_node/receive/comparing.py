@@ -60,9 +60,9 @@ def compare_at_once(path: Path, other: Path) -> Difference:
     """Compare small objects, where no pixels have to be decoded for that.
 
     Raises:
-        UncomparedError: it would take longer.
+        UncomparedError: it would take longer, or the other's file was removed.
     """
-    if not all(is_light(str(one), _ELEMENTS_AT_ONCE, _BYTES_AT_ONCE) for one in (path, other)):
+    if not other.exists() or not all(is_light(str(one), _ELEMENTS_AT_ONCE, _BYTES_AT_ONCE) for one in (path, other)):
         raise UncomparedError
     return compare(path, other, _not_at_once)
 
@@ -77,6 +77,16 @@ def _difference(one: Dataset, other: Dataset, shows_same: ShowsSame) -> Differen
     if _differ(one, other, _geometry):
         return Difference.GEOMETRY
     return Difference.HEADER if _differ(one, other, _header) else Difference.ENCODING
+
+
+def describe(dataset: Dataset) -> tuple[str, str, str]:
+    """Return digests of an object's class and layout, of its geometry, and of its header."""
+    return digest(str(_class_and_layout(dataset))), digest(str(_geometry(dataset))), digest(str(_header(dataset)))
+
+
+def describe_content(dataset: Dataset) -> str:
+    """Return a digest of what an object without pixels says; "" where it has pixels."""
+    return "" if any(keyword in dataset for keyword in _PIXELS) else _content(dataset)
 
 
 def _differ(one: Dataset, other: Dataset, of: Callable[[Dataset], object]) -> bool:

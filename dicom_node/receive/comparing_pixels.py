@@ -19,10 +19,11 @@ def shows_same(one: Dataset, other: Dataset, limits: PixelLimits) -> bool:
 
     Raises what pydicom and its decoders do on broken bytes, and ObjectError beyond the limits.
     """
-    return _is_decodable(one, limits) and _decoded(one) == _decoded(other)
+    return is_decodable(one, limits) and digest_pixels(one) == digest_pixels(other)
 
 
-def _is_decodable(dataset: Dataset, limits: PixelLimits) -> bool:
+def is_decodable(dataset: Dataset, limits: PixelLimits) -> bool:
+    """Say whether an object's pixels are few enough to be compared; raises ObjectError beyond the limits."""
     rows, columns, frames, samples = (
         int(dataset.get(keyword) or 1) for keyword in ("Rows", "Columns", "NumberOfFrames", "SamplesPerPixel")
     )
@@ -31,7 +32,7 @@ def _is_decodable(dataset: Dataset, limits: PixelLimits) -> bool:
     return rows * columns * frames * samples * bytes_of_sample <= _DECODED_AT_MOST
 
 
-def _decoded(dataset: Dataset) -> tuple[str, str]:
+def digest_pixels(dataset: Dataset) -> tuple[str, str]:
     """Return the colour model and the SHA-256 of all decoded frames."""
     found = hashlib.sha256()
     plugin = PLUGIN if dataset.file_meta.TransferSyntaxUID in DECODERS else ""

@@ -14,6 +14,8 @@ from dicom_node.imaging.limits import PixelLimits
 from dicom_node.processes import attached
 from dicom_node.receive.comparing import compare
 from dicom_node.receive.comparing_pixels import shows_same
+from dicom_node.receive.comparing_removed import compare_removed
+from dicom_node.receive.removed import removed_digests
 
 _NICE = 10
 
@@ -29,11 +31,15 @@ def main() -> None:
 
 def _answer(connection: Connection, workers: Workers) -> None:
     register()
-    decode = partial(shows_same, limits=PixelLimits(workers.max_frame_megapixels, workers.max_stack_megapixels))
+    limits = PixelLimits(workers.max_frame_megapixels, workers.max_stack_megapixels)
+    decode = partial(shows_same, limits=limits)
     while True:
         path, other = connection.recv()
         with end_after(workers.decode_timeout_s):
-            difference = compare(path, other, decode)
+            is_removed = not other.exists()
+            difference = (
+                compare_removed(path, removed_digests(other), limits) if is_removed else compare(path, other, decode)
+            )
         connection.send(difference)
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from dicom_node.callers import Callers
 from dicom_node.catalog import VersionState
 from dicom_node.receive.difference import Difference
-from dicom_node.receive.ledger import Contested, Rejection
+from dicom_node.receive.ledger import Contested, Rejection, Verdict
 from dicom_node.receive.versions import Displaced, Version
 
 _CURRENT, _SUPERSEDED = VersionState.CURRENT, VersionState.SUPERSEDED
@@ -25,14 +25,10 @@ _IMAGES_ONLY = "113039"  # DCM, Data Retention Policy Expired: what was made of 
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """What a version that came, a note or a person changed: versions with their new states, and what no longer counts.
-
-    `is_header_update` where the current version's place was taken by one that only says something else.
-    """
+    """What a version that came, a note or a person changed: versions with new states, and what no longer counts."""
 
     versions: tuple[Version, ...] = ()
     displaced: tuple[Displaced, ...] = ()
-    is_header_update: bool = False
 
 
 class Contest:
@@ -55,11 +51,11 @@ class Contest:
         if state_of_other is None:
             state = _SUPERSEDED if how == Difference.ENCODING else _HELD
             return Settled((replace(found, state=state, reason=why, correction=current.correction),))
-        is_other = how > Difference.HEADER or _whose(found) != _whose(current)
+        is_other = how > Difference.HEADER or _whose(found) != _whose(current) or state_of_other == _HELD
         new = replace(found, state=_CURRENT, reason="", correction=current.correction + is_other)
         old = replace(current, state=state_of_other, reason=why)
         displaced = (Displaced(current, _moved(new, current, how, self.name(found))),) if is_other else ()
-        return Settled((old, new), displaced, is_header_update=not is_other and how == Difference.HEADER)
+        return Settled((old, new), displaced)
 
     def settle_damaged(self, found: Version, versions: Sequence[Version]) -> Settled:
         """Settle what an object that cannot be read any more counts for, where others are known of its SOP Instance."""
@@ -143,15 +139,22 @@ class Contest:
         """Return what the current version becomes, None where it stays; and why, or why the other does not count."""
         by, of = self.name(found), self.name(current)
         if how in (Difference.HEADER, Difference.GEOMETRY) and self.may_correct(found, current):
-            return _SUPERSEDED, f"superseded: {by} sent {_DIFFERS[how]}"
+            return _SUPERSEDED, f"{by} sent {_DIFFERS[how]} in its place"
         if self.is_named(found) and not self.is_named(current):
             if how == Difference.ENCODING:
-                return _SUPERSEDED, f"superseded: {by} sent {_DIFFERS[how]}"
+                return _SUPERSEDED, f"{by} sent {_DIFFERS[how]} in its place"
             return _HELD, f"came from {of}, whom [callers] does not name; displaced by what {by} sent: {_DIFFERS[how]}"
         if how == Difference.ENCODING:
+            if current.is_removed:
+                return _SUPERSEDED, f"removed for age or space; then {by} sent {_DIFFERS[how]}"
             return None, f"{by} sent {_DIFFERS[how]} as version {current.id}, which is current"
         may = "" if how >= Difference.PIXELS else f"; {by} may not correct it"
         return None, f"{by} sent {_DIFFERS[how]}; version {current.id} of {of} is current{may}"
+
+
+def judged(version: Version, verdict: Verdict) -> Version:
+    """Return a version as the ledger has decided of it."""
+    return replace(version, state=verdict.state, reason=verdict.reason, correction=verdict.correction)
 
 
 def settle_as_written(found: Version, versions: Sequence[Version], contested: Contested) -> Settled:
@@ -162,7 +165,7 @@ def settle_as_written(found: Version, versions: Sequence[Version], contested: Co
         verdict = verdicts.get(one.path)
         if verdict is None:
             continue
-        new = replace(one, state=verdict.state, reason=verdict.reason, correction=verdict.correction)
+        new = judged(one, verdict)
         if one is found or new != one:
             changed.append(new)
         if one is not found and one.is_current and not new.is_current:
@@ -170,7 +173,7 @@ def settle_as_written(found: Version, versions: Sequence[Version], contested: Co
     current = _current(changed)
     is_other = current is None or any(current.correction != one.correction for one in displaced)
     why = [Displaced(one, _by_ledger(one, current, verdicts[one.path].reason)) for one in displaced if is_other]
-    return Settled(tuple(changed), tuple(why), is_header_update=bool(displaced) and not is_other)
+    return Settled(tuple(changed), tuple(why))
 
 
 def _by_ledger(old: Version, current: Version | None, reason: str) -> str:

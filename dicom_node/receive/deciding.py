@@ -51,7 +51,7 @@ class Deciding:
 
     def _keep(self, sha256: str) -> None:
         found = rows.find_versions(self._catalog, sha256)
-        if not found:
+        if not found or found[0].is_removed:
             return
         kept = found[0]
         known = rows.known(self._catalog, [kept.uid])

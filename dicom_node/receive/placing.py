@@ -10,10 +10,11 @@ from typing import Protocol, TypeAlias
 
 from dicom_node.catalog import VersionState
 from dicom_node.errors import ObjectError
-from dicom_node.receive.contest import Contest, Settled, settle_as_written
+from dicom_node.receive.contest import Contest, Settled, judged, settle_as_written
 from dicom_node.receive.difference import Difference
 from dicom_node.receive.ledger import Ledger, Rejection
 from dicom_node.receive.rejecting import KEY_OBJECTS, Rejecting, RejectionNote, held_note, joined, read_note
+from dicom_node.receive.removed import RemovedVersions
 from dicom_node.receive.salvage import salvage
 from dicom_node.receive.shelf import Found, Shelf, find, move
 from dicom_node.receive.versions import Version, of_file, say_state
@@ -82,6 +83,7 @@ class Placing:
         self._shelf = shelf
         self._ledger = ledger
         self._contest = contest
+        self._removed = RemovedVersions(shelf.removed)
         self._rejecting = Rejecting(ledger, contest)
 
     def place(self, found: Found, known: Known) -> Placed:
@@ -123,6 +125,18 @@ class Placing:
         self._ledger.write(held.uid, [held], None)
         others = [one for one in settled.versions if one is not mine]
         return joined([Settled((*others, held), settled.displaced), rejected])
+
+    def place_removed(self, series: tuple[str, str]) -> Placed:
+        """Return what was removed of a series, as rows are to say it that are made anew.
+
+        Raises:
+            OSError: the disk would not let us.
+        """
+        versions = []
+        for removed in self._removed.read(series).values():
+            verdict = self._ledger.read(removed.version.uid).verdicts.get(removed.version.path)
+            versions.append(judged(removed.version, verdict) if verdict else removed.version)
+        return Placed(settled=Settled(tuple(versions)))
 
     def reject(self, note: Version, said: RejectionNote, known: Known, *, is_decided: bool) -> tuple[Settled, bool]:
         """Return what a rejection note changes, and whether its sender may have all of it.
@@ -169,7 +183,7 @@ class Placing:
     def _again(self, version: Version, same: Version, versions: Sequence[Version], difference: _Differ) -> Settled:
         """The same data set: only who sent it, or that its file was lost, may say something new."""
         if same.is_current:
-            is_lost = not self._is_whole(same)
+            is_lost = same.is_removed or not self._is_whole(same)
             is_owned = self._contest.is_named(version) and not self._contest.is_named(same)
             return Settled((_taken_over(version, same),)) if is_lost or is_owned else Settled()
         return self._contest.settle_again(version, same, versions, difference)

@@ -108,6 +108,9 @@ class Registrar:
             log.warning("stopped with about %d objects left to register", len(self._waiting.arrived()))
 
     def _scan(self) -> None:
+        for series in self._lasting(partial(scan.removed_without_row, self._shelf, self._catalog)):
+            placed = self._lasting(partial(self._placing.place_removed, series))
+            self._lasting(partial(rows.write, self._catalog, self._name, [(placed, "")]))
         for folder in scan.series_folders(self._shelf):
             paths = self._lasting(partial(scan.files_without_row, self._shelf, self._catalog, folder))
             if paths:

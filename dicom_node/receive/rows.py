@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Sequence
-from typing import cast
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import TypeAlias, cast
 
-from sqlalchemy import Table, delete, insert, select, update
+from sqlalchemy import Row, Table, delete, insert, select, update
 from sqlalchemy.orm import Session
 
 from dicom_node.catalog import Catalog, Event, Instance, OpenAssociation, Series, Study, VersionState
@@ -17,6 +17,8 @@ from dicom_node.receive.placing import Note, Placed
 from dicom_node.receive.versions import Version, of_row
 
 _AT_ONCE = 500  # values in one statement; databases take no number of them
+_Series: TypeAlias = tuple[str, str]  # Study and Series Instance UID
+_Before: TypeAlias = Row[str, str, str, VersionState, int, float]
 _INSTANCE = cast(Table, Instance.__table__)  # for inserting without the cost of mapped objects
 
 
@@ -86,7 +88,9 @@ def _write_settled(session: Session, settled: Sequence[Settled], now: float) -> 
     versions = {one.path: one for each in settled for one in each.versions}
     if not versions:
         return
-    query = select(Instance.path, Instance.sha256, Instance.state, Instance.study_uid, Instance.series_uid)
+    query = select(
+        Instance.uid, Instance.path, Instance.sha256, Instance.state, Instance.correction, Instance.removed_at
+    )
     uids = list(dict.fromkeys(one.uid for one in versions.values()))
     parts = [uids[first : first + _AT_ONCE] for first in range(0, len(uids), _AT_ONCE)]
     rows = [row for part in parts for row in session.execute(query.where(Instance.uid.in_(part))).all()]
@@ -94,8 +98,10 @@ def _write_settled(session: Session, settled: Sequence[Settled], now: float) -> 
     _touch_studies(session, versions.values(), now)
     _add_series(session, versions.values(), now)
     _write_versions(session, versions, {path: row.sha256 for path, row in has_row.items()})
-    was_current = {row.path for row in rows if row.state == VersionState.CURRENT}
-    _count(session, settled, versions, was_current, now)
+    before = {row.uid: row for row in rows if row.state == VersionState.CURRENT}
+    removed = {(row.uid, row.correction) for row in rows if row.removed_at}
+    _count(session, versions.values(), before, removed, now)
+    _note_removal(session, versions.values())
     end_stacks(session, _corrections(settled), now)
 
 
@@ -137,28 +143,44 @@ def _add_series(session: Session, versions: Iterable[Version], now: float) -> No
 
 
 def _count(
-    session: Session, settled: Sequence[Settled], versions: dict[str, Version], was_current: set[str], now: float
+    session: Session,
+    versions: Iterable[Version],
+    before: Mapping[str, _Before],
+    removed: Collection[tuple[str, int]],
+    now: float,
 ) -> None:
     """Add to the series' counts in the database itself: others write to these rows too.
 
-    A version that only says something else in the place of another has neither come nor left.
+    A SOP Instance has come where a version is current and none was, and left where none is any more; where another
+    version is, it has done both, unless that only says something else (with the same correction number). What was
+    removed and is here again has not come, and what was removed does not leave. `before` is the current version's row
+    by SOP Instance UID, `removed` the UID and the correction number of each version that was removed.
     """
-    updates = {one.path for each in settled if each.is_header_update for one in each.versions}
-    headers = {versions[path].series for path in updates if (path in was_current) != versions[path].is_current}
-    for study_uid, uid in headers:
+    after = {one.uid: one for one in versions if one.is_current}
+    came, left, updated = Counter[_Series](), Counter[_Series](), Counter[_Series]()
+    for one in versions:
+        was, new = before.get(one.uid), after.get(one.uid)
+        if was is None:
+            is_back = one.is_removed or (one.uid, one.correction) in removed
+            came[one.series] += one is new and not is_back
+        elif one is new and one.path != was.path:
+            (updated if one.correction == was.correction else came)[one.series] += 1
+        elif one.path == was.path and not one.is_current and was.removed_at == 0:
+            left[one.series] += new is None or new.correction != was.correction
+    for study_uid, uid in +updated:
         _change(session, study_uid, uid, headers=Series.headers + 1)
-    counted = [one for path, one in versions.items() if path not in updates]
-    came = Counter(one.series for one in counted if one.is_current and one.path not in was_current)
-    left = Counter(one.series for one in counted if not one.is_current and one.path in was_current)
-    for study_uid, uid in {*came, *left}:
-        series = study_uid, uid
-        _change(
-            session,
-            *series,
-            arrived=Series.arrived + came[series],
-            gone=Series.gone + left[series],
-            last_at=now,
-        )
+    back = {one.series for uid, one in after.items() if uid in before and before[uid].removed_at and not one.is_removed}
+    for series in {*+came, *+left, *back}:
+        _change(session, *series, arrived=Series.arrived + came[series], gone=Series.gone + left[series], last_at=now)
+
+
+def _note_removal(session: Session, versions: Iterable[Version]) -> None:
+    """Say of the series of removed versions when that was: the rows may be made anew from the disk."""
+    for one in versions:
+        if one.is_removed:
+            series = Series.study_uid == one.study_uid, Series.uid == one.series_uid
+            earlier = update(Series).where(*series, Series.removed_at < one.removed_at)
+            session.execute(earlier.values(removed_at=one.removed_at))
 
 
 def _change(session: Session, study_uid: str, uid: str, **values: object) -> None:

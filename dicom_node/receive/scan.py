@@ -7,7 +7,8 @@ from pathlib import Path
 
 from sqlalchemy import select
 
-from dicom_node.catalog import Catalog, Instance
+from dicom_node.catalog import Catalog, Instance, Series
+from dicom_node.receive.removed import RemovedVersions
 from dicom_node.receive.shelf import Shelf
 
 
@@ -19,10 +20,17 @@ def series_folders(shelf: Shelf) -> Iterator[Path]:
 def files_without_row(shelf: Shelf, catalog: Catalog, folder: Path) -> list[Path]:
     """Return the objects of one series folder that have no row, oldest first."""
     with catalog.read() as session:
-        series = Instance.study_uid == folder.parent.name, Instance.series_uid == folder.name
+        series = Instance.study_uid == folder.parent.name, Instance.series_uid == folder.name, Instance.removed_at == 0
         known = set(session.scalars(select(Instance.path).where(*series)))
     missing = [path for path in folder.glob("*.dcm") if shelf.relative(path) not in known]
     return sorted(missing, key=lambda path: path.stat().st_mtime_ns)
+
+
+def removed_without_row(shelf: Shelf, catalog: Catalog) -> list[tuple[str, str]]:
+    """Return the series of which something was removed, by study and series, that the catalog does not know of."""
+    with catalog.read() as session:
+        known = {(one.study_uid, one.uid) for one in session.scalars(select(Series).where(Series.removed_at > 0))}
+    return sorted(set(RemovedVersions(shelf.removed).series()) - known)
 
 
 def set_aside(shelf: Shelf) -> list[Path]:

@@ -33,6 +33,7 @@ class Shelf:
         self.storage = folder / "storage"
         self.comparing = folder / "comparing"  # versions of which it is not known yet what they count for
         self.versions = folder / "versions"
+        self.removed = folder / "removed"  # what is known of versions whose files are gone
         self.decisions = folder / "decisions"
         self.conflicts = folder / "conflicts"  # of the time when one object was kept of each SOP Instance UID
         self.unreadable = folder / "unreadable"  # of the time when what could not be read had no row

@@ -29,6 +29,7 @@ class Version:
     state: VersionState = VersionState.CURRENT
     reason: str = ""
     correction: int = 0
+    removed_at: float = 0.0
 
     def columns(self) -> dict[str, object]:
         """Return the values of a row, by column."""
@@ -48,6 +49,11 @@ class Version:
     def is_damaged(self) -> bool:
         """Whether the version counts and cannot be read: its series is refused until its object comes again."""
         return self.is_current and bool(self.reason)
+
+    @property
+    def is_removed(self) -> bool:
+        """Whether its file was removed for age or space; what it counts for stays."""
+        return self.removed_at > 0
 
     @property
     def id(self) -> str:

@@ -58,7 +58,7 @@ class Answering:
             session.delete(session.get_one(CommitmentRequest, (peer, transaction_uid)))
             until = time.time() + self._config.storage.committed_days * _DAY_S
             for uid in row.objects.keys() - failures.keys():
-                is_it = Instance.uid == uid, Instance.state == VersionState.CURRENT
+                is_it = Instance.uid == uid, Instance.state == VersionState.CURRENT, Instance.removed_at == 0
                 session.execute(update(Instance).where(*is_it).values(committed_until=until))
 
     def _look_again(self, peer: str, transaction_uid: str) -> None:
@@ -72,8 +72,8 @@ class Answering:
         return {uid: reason for uid, reason in reasons.items() if reason}
 
     def reason(self, session: Session, uid: str, sop_class: str) -> int:
-        """Return why there is no commitment to a SOP Instance, 0 where its only version counts and is whole."""
-        versions = session.scalars(select(Instance).where(Instance.uid == uid)).all()
+        """Return why there is no commitment to a SOP Instance, 0 where its only version on disk counts and is whole."""
+        versions = session.scalars(select(Instance).where(Instance.uid == uid, Instance.removed_at == 0)).all()
         kept = [one for one in versions if one.state in (VersionState.CURRENT, VersionState.HELD)]
         if not kept:
             return _NO_SUCH_OBJECT

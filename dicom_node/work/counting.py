@@ -68,9 +68,12 @@ class Counting:
 
 
 def current_instances(session: Session, study_uid: str, series_uid: str) -> Sequence[Instance]:
-    """Return the versions of a series that count, the oldest first."""
+    """Return the versions of a series that count and are on disk, the oldest first."""
     query = select(Instance).where(
-        Instance.study_uid == study_uid, Instance.series_uid == series_uid, Instance.state == VersionState.CURRENT
+        Instance.study_uid == study_uid,
+        Instance.series_uid == series_uid,
+        Instance.state == VersionState.CURRENT,
+        Instance.removed_at == 0,
     )
     return session.scalars(query.order_by(Instance.at, Instance.path)).all()
 

@@ -15,11 +15,14 @@ from sqlalchemy import select
 from dicom_node.catalog import Catalog, Result, Run, Stack
 from dicom_node.config import Config, Encoding, OutputKind, PipelineSection
 from dicom_node.findings import Findings, load_findings
+from dicom_node.images import Frame
 from dicom_node.images import Stack as Content
 from dicom_node.results import EncodedFile, Reference, Request, encode, encode_refusal, encode_rejection
 from dicom_node.work.counting import current_instances
 from dicom_node.work.replacing import reference, replaced_results, sent_to
 
+MADE_AT = "made-at"
+"""The file in a run's folder that has the time which its results carry."""
 Made: TypeAlias = tuple[Sequence[EncodedFile], Sequence[str]]
 """Objects, and the peers that they are for."""
 
@@ -40,15 +43,15 @@ class Making:
         return made
 
     def withdrawal(self, run: Run, stack: Stack, results: Sequence[Result]) -> EncodedFile:
-        """Encode a note that rejects results for the patient's safety (DCM 113037), where their images were.
+        """Encode a note that rejects results for the patient's safety (DCM 113037), where they stand.
 
-        The images of the stack are read as they were when it ran: under their patient and study of then.
+        The images may be another patient's by now, or gone: patient and study are those of the first result.
         """
         folder = self._config.storage_folder / "runs" / run.id
         settings = self._config.pipelines[run.pipeline].settings if run.pipeline in self._config.pipelines else {}
         request = Request(
             findings=Findings(run.pipeline, run.version, run.weights, settings, ()),
-            stack=Content.from_json(stack.content),
+            stack=Content(stack.study_uid, stack.series_uid, (_as_frame(self._config, results[0]),), {}),
             outputs=("KO",),
             at=datetime.fromtimestamp(_made_at(run, folder), ZoneInfo(self._config.node.timezone)),
             title=run.record.get("title") or run.pipeline,
@@ -120,7 +123,8 @@ class Making:
     def _replaced(self, run: Run, stack: Stack, peers: Sequence[str]) -> Sequence[Result]:
         with self._catalog.read() as session:
             results = replaced_results(session, run, stack)
-            return [one for peer in peers for one in sent_to(session, results, peer)]
+            sent = [one for peer in peers for one in sent_to(session, results, peer)]
+        return [one for one in sent if (self._config.storage_folder / one.path).exists()]
 
 
 def findings_path(config: Config, run: str) -> Path:
@@ -133,9 +137,13 @@ def _gate_outputs(section: PipelineSection) -> tuple[OutputKind, ...]:
     return ("SR", *(kind for kind in section.outputs if kind in ("PAGE", "PDF")))
 
 
+def _as_frame(config: Config, result: Result) -> Frame:
+    return Frame(str(config.storage_folder / result.path), result.sop_class_uid, result.uid, None)
+
+
 def _made_at(run: Run, folder: Path) -> float:
     """Return the time that a run's results carry; it lies beside them, and outlives the catalog as they do."""
-    path = folder / "made-at"
+    path = folder / MADE_AT
     if not path.exists():
         part = path.with_suffix(".part")
         part.write_text(repr(run.at))

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from dicom_node.catalog import UNFINISHED, Catalog, Series, Stack, StackState
+from dicom_node.catalog import UNFINISHED, Catalog, Instance, Series, Stack, StackState
 from dicom_node.config import Config
 from dicom_node.content import content_digest, stack_content
 from dicom_node.images import Stack as Content
@@ -30,7 +30,7 @@ class _Sorted:
 
     found: Split
     shown: Mapping[str, str]  # digest of what a stack shows, by the stack's id
-    patient: str  # digest of PatientID and its issuer
+    patients: Mapping[str, str]  # digest of PatientID and its issuer, by the stack's id
 
 
 class Splitting:
@@ -65,25 +65,35 @@ class Splitting:
             series = session.get_one(Series, (study_uid, series_uid))
             seen = series.arrived + series.gone  # before the rows: what changes after opens the next generation
             instances = current_instances(session, study_uid, series_uid)
-        folder = self._config.storage_folder
-        readable = [(str(folder / one.path), one.caller) for one in instances if not one.reason]
-        damaged = tuple((one.uid, one.reason) for one in instances if one.reason)
-        found = split(study_uid, series_uid, readable)
-        corrections = {str(folder / one.path): one.correction for one in instances}
-        stacks = tuple(_counted(stack, corrections) for stack in found.stacks)
-        found = replace(found, stacks=stacks, unreadable=(*found.unreadable, *damaged))
-        content = functools.cache(content_digest)  # of one object that was cut into many stacks
-        shown = {stack_id(stack): stack_content(stack, content) for stack in found.stacks}
+        given = self._sorted(study_uid, series_uid, instances)
         with self._catalog.write() as session:
             series = session.get_one(Series, (study_uid, series_uid), with_for_update=True)
             now_current = {one.path for one in current_instances(session, study_uid, series_uid)}
             if not now_current.issuperset(one.path for one in instances):
                 return False
             series.caller = instances[0].caller if instances else series.caller
-            patient = next((one.patient for one in instances if one.patient), "")
-            self._keep(session, series, generation, _Sorted(found, shown, patient))
+            self._keep(session, series, generation, given)
             series.split, series.settled = generation, seen
             return True
+
+    def _sorted(self, study_uid: str, series_uid: str, instances: Sequence[Instance]) -> _Sorted:
+        """Make stacks of objects; those of two patients in one series, as a correction may leave them, lie apart."""
+        folder = self._config.storage_folder
+        parts: dict[str, Split] = {}
+        known = sorted({one.patient for one in instances} - {""}) or [""]
+        for patient in known:  # rows of earlier times name none
+            theirs = [one for one in instances if (one.patient or known[0]) == patient]
+            readable = [(str(folder / one.path), one.caller) for one in theirs if not one.reason]
+            found = split(study_uid, series_uid, readable)
+            corrections = {str(folder / one.path): one.correction for one in theirs}
+            parts[patient] = replace(found, stacks=tuple(_counted(stack, corrections) for stack in found.stacks))
+        patients = {stack_id(stack): patient for patient, part in parts.items() for stack in part.stacks}
+        stacks = tuple(stack for part in parts.values() for stack in part.stacks)
+        damaged = [(one.uid, one.reason) for one in instances if one.reason]
+        unreadable = (*(one for part in parts.values() for one in part.unreadable), *damaged)
+        content = functools.cache(content_digest)  # of one object that was cut into many stacks
+        shown = {stack_id(stack): stack_content(stack, content) for stack in stacks}
+        return _Sorted(Split(stacks, unreadable), shown, patients)
 
     def _keep(self, session: Session, series: Series, generation: int, given: _Sorted) -> None:
         found = given.found
@@ -96,9 +106,9 @@ class Splitting:
         self._supersede(session, series, generation, ids)
         for number, (key, content) in enumerate(zip(ids, contents, strict=True), 1):
             if session.get(Stack, key) is None:
-                shows = given.shown.get(key, "")
-                row = self._row(key, recognised(session, content, shows, given.patient), generation, number)
-                row.shows, row.patient, row.backlog = shows, given.patient, is_backlog
+                shows, patient = given.shown.get(key, ""), given.patients.get(key, "")
+                row = self._row(key, recognised(session, content, shows, patient), generation, number)
+                row.shows, row.patient, row.backlog = shows, patient, is_backlog
                 session.add(row)
                 note(session, key, f"stack {number} of series {series.uid}, generation {generation}")
                 self._refuse_broken(session, series, row, found)

@@ -99,8 +99,7 @@ class Worker:
                 if time.monotonic() >= forget_at:
                     durable.forget(int((time.time() - _KEEP_RECORDS_S) * 1000))
                     forget_at = time.monotonic() + _FORGET_EVERY_S
-                if leads and time.monotonic() >= tidy_at:
-                    retention.tidy()
+                if leads and time.monotonic() >= tidy_at and not retention.tidy():
                     tidy_at = time.monotonic() + _TIDY_EVERY_S
             except CatalogError:  # damaged: it does not come back by itself
                 raise

@@ -34,6 +34,7 @@ class Pacs:
     """What it is set up to do, and what it has seen."""
 
     port: int = 0
+    title: str = "PACS"  # its AE title
     status: Callable[[int], int] = lambda _number: 0x0000  # of the object with this number, from 1
     answers_queries: bool = True
     received: dict[str, tuple[str, bytes]] = field(default_factory=dict)  # transfer syntax and data set
@@ -126,7 +127,7 @@ class Pacs:
         wanted.ReferencedSOPSequence = [Dataset() for _ in objects]
         for item, one in zip(wanted.ReferencedSOPSequence, objects, strict=True):
             item.ReferencedSOPClassUID, item.ReferencedSOPInstanceUID = one.SOPClassUID, one.SOPInstanceUID
-        entity = AE("PACS")
+        entity = AE(self.title)
         entity.add_requested_context(STORAGE_COMMITMENT)
         association = entity.associate("127.0.0.1", self.reports_to(), ae_title="NODE")
         status, _ = association.send_n_action(wanted, 1, STORAGE_COMMITMENT, STORAGE_COMMITMENT_INSTANCE)
@@ -138,7 +139,7 @@ class Pacs:
         return 0x0000, None
 
     def _call_back(self) -> Association:
-        entity = AE("PACS")
+        entity = AE(self.title)
         entity.add_requested_context(STORAGE_COMMITMENT)
         role = build_role(STORAGE_COMMITMENT, scp_role=True)
         return entity.associate("127.0.0.1", self.reports_to(), ae_title="NODE", ext_neg=[role])
@@ -158,6 +159,7 @@ def archive(
     title: str = "PACS",
 ) -> Iterator[Pacs]:
     pacs = pacs or Pacs()
+    pacs.title = title
     _config.LOG_HANDLER_LEVEL = "none"
     entity = AE(title)
     entity.require_called_aet = True

@@ -138,7 +138,7 @@ def test_a_certificate_tells_who_corrects_from_who_only_takes_the_ae_title(hospi
         site.registered(2)
         assert versions(site) == before
         assert {row.reason for row in site.rows(Instance)} == {
-            "", "superseded: pacs sent the same pixels under another header"
+            "", "pacs sent the same pixels under another header in its place"
         }  # fmt: skip
 
 

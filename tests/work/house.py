@@ -116,7 +116,7 @@ class Queue:
         try:
             body(lambda _name, function, *given: function(*given), *args)
         except Exception as error:
-            if not self.ends_failed:
+            if not (self.ends_failed and hasattr(body, "failed")):
                 raise
             body.failed(*args, f"{type(error).__name__}: {error}")
 

@@ -17,8 +17,14 @@ class MovingPacs(Pacs):
     """Keeps each object under the study and patient of its header until it is moved."""
 
     def objects(self) -> dict[str, Dataset]:
-        """Return what it keeps, by SOP Instance UID."""
-        return {uid: self._read(*kept) for uid, kept in self.received.items()}
+        """Return what it keeps, as it came, by SOP Instance UID."""
+        return {uid: self._object(uid) for uid in list(self.received)}
+
+    def place(self, uid: str) -> dict[str, str]:
+        """Return under what it keeps an object now."""
+        one = self._object(uid)
+        names = "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "PatientID"
+        return {name: str(getattr(one, name)) for name in names} | self.places.get(uid, {})
 
     def move(self, study_uid: str, **values: str) -> None:
         """Let all objects of a study have other values, as a PACS does that moves it to another patient or study."""
@@ -28,11 +34,10 @@ class MovingPacs(Pacs):
 
     def on_find(self, event: Event) -> Iterator[tuple[int, Dataset | None]]:
         uid = str(event.identifier.SOPInstanceUID)
-        one = self.objects().get(uid)
-        if one is not None:
+        if uid in self.received:
             match = Dataset()
-            for keyword in ("SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "PatientID"):
-                setattr(match, keyword, self.places.get(uid, {}).get(keyword, getattr(one, keyword)))
+            for keyword, value in self.place(uid).items():
+                setattr(match, keyword, value)
             asked = str(event.identifier.get("StudyInstanceUID", ""))
             if asked in ("", match.StudyInstanceUID):
                 yield 0xFF00, match
@@ -43,6 +48,13 @@ class MovingPacs(Pacs):
         """What was moved, by SOP Instance UID."""
         places: dict[str, dict[str, str]] = self.__dict__.setdefault("_places", {})
         return places
+
+    def _object(self, uid: str) -> Dataset:
+        read: dict[tuple[str, bytes], Dataset] = self.__dict__.setdefault("_objects", {})
+        kept = self.received[uid]
+        if kept not in read:
+            read[kept] = self._read(*kept)
+        return read[kept]
 
     @staticmethod
     def _read(syntax: str, data_set: bytes) -> Dataset:

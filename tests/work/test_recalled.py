@@ -8,13 +8,28 @@ from pathlib import Path
 import pytest
 
 from dicom_node.catalog import Delivery, DeliveryState, Result, StackState
-from dicom_node.conflicts import find_misfiled, settle
+from dicom_node.conflicts import UnknownVersionError, find_conflicts, find_misfiled, keep, settle
 from dicom_node.status import CorrectedStackError, retry_deliveries, send_round_again
+from dicom_node.verify import verify
+from dicom_node.work.retention import Retention
 from tests.deliver.pacs import archive
 from tests.work.house import House
 from tests.work.moving_pacs import MovingPacs
 from tests.work.sending import NAMED, SCANNER, STRANGER, arrive
-from tests.work.test_versions import CONFIG, GEOMETRY, HEADER, MOVED, OTHER_PATIENT, PIXELS, changed, image
+from tests.work.test_versions import (
+    CONFIG,
+    CURRENT,
+    GEOMETRY,
+    HEADER,
+    HELD,
+    MOVED,
+    OTHER_PATIENT,
+    PIXELS,
+    changed,
+    facts,
+    image,
+    rebuilt_from,
+)
 
 REJECTED = "113037"
 
@@ -38,6 +53,13 @@ def delivered(folder: Path, pacs: MovingPacs, peer: str = "", sender: tuple[str,
     house.settle_until(StackState.DELIVERED)
     (result,) = house.rows(Result)
     return house, result.uid
+
+
+def removed(folder: Path, pacs: MovingPacs) -> tuple[House, str]:
+    """Return a house that has removed its one image, whose result is at the peer, and the result's UID."""
+    house, uid = delivered(folder, pacs)
+    assert Retention(house.config, house.catalog).tidy() == 1
+    return house, uid
 
 
 def state_of(house: House, uid: str) -> tuple[DeliveryState, str]:
@@ -98,6 +120,38 @@ def test_without_notes_or_an_answer_a_person_settles_it_and_nothing_is_sent(tmp_
     assert [one.result_uid for one in find_misfiled(house.catalog)] == [old]
     settle(house.catalog, old)
     assert find_misfiled(house.catalog) == []
+
+
+@pytest.mark.parametrize("place", [MOVED, OTHER_PATIENT, GEOMETRY])
+def test_a_result_whose_images_were_removed_is_rejected_where_it_stands_when_they_are_corrected(
+    tmp_path: Path, pacs: MovingPacs, place: dict[str, str]
+) -> None:
+    house, old = removed(tmp_path, pacs)
+    arrive(house, changed(image(), **place))
+    house.settle()
+    assert notes(pacs) == [(REJECTED, str(image().PatientID), "1.2.1", [old])]
+    assert state_of(house, old)[0] == DeliveryState.WITHDRAWN
+
+
+def test_a_stranger_corrects_no_removed_image(tmp_path: Path, pacs: MovingPacs) -> None:
+    house, old = removed(tmp_path, pacs)
+    arrive(house, changed(image(), **OTHER_PATIENT), sender=STRANGER)
+    house.settle()
+    assert (notes(pacs), state_of(house, old)[0]) == ([], DeliveryState.STORED)
+    (conflict,) = find_conflicts(house.config, house.catalog)
+    assert [(one.state, one.removed_at > 0) for one in conflict.versions] == [(CURRENT, True), (HELD, False)]
+    with pytest.raises(UnknownVersionError, match="was removed for age or space"):
+        keep(house.config, house.catalog, conflict.versions[0].sha256)
+
+
+def test_what_was_removed_is_known_again_from_the_disk(tmp_path: Path, pacs: MovingPacs) -> None:
+    house, _ = removed(tmp_path, pacs)
+    before = facts(house)
+    house = rebuilt_from(house, lambda: house_with(tmp_path, pacs))
+    assert facts(house) == before
+    arrive(house, image(), sender=SCANNER)
+    assert [one.problem for one in verify(house.config, house.catalog, quick=False)] == [""]
+    assert house.settle() == []
 
 
 def test_what_the_peer_does_not_find_is_an_alert(tmp_path: Path, pacs: MovingPacs) -> None:

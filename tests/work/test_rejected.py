@@ -14,7 +14,7 @@ from tests.support.rejections import rejection_note
 from tests.work.house import House
 from tests.work.moving_pacs import MovingPacs
 from tests.work.sending import SCANNER, STRANGER, arrive, register
-from tests.work.test_recalled import house_with
+from tests.work.test_recalled import house_with, removed
 from tests.work.test_versions import image, rebuilt_from
 
 REJECTED, CURRENT, HELD = VersionState.REJECTED, VersionState.CURRENT, VersionState.HELD
@@ -57,6 +57,13 @@ def test_results_of_rejected_images_are_withdrawn_unless_only_the_images_go(
     assert [row.state for row in house.rows(Delivery) if row.result_uid == result] == [ends]
     stack = next(stack for stack in house.stacks() if stack.corrected)
     assert stack.reason == f"nothing to run, because rejected (DCM {code}) by pacs"
+
+
+def test_a_note_withdraws_results_of_images_that_retention_has_removed(tmp_path: Path, pacs: MovingPacs) -> None:
+    house, result = removed(tmp_path, pacs)
+    arrive(house, rejection_note("113037", [image()]))
+    house.settle()
+    assert [row.state for row in house.rows(Delivery) if row.result_uid == result] == [DeliveryState.WITHDRAWN]
 
 
 def test_a_strangers_note_is_held_until_a_person_keeps_it(tmp_path: Path, pacs: MovingPacs) -> None:

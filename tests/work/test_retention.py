@@ -6,13 +6,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from pydicom import dcmread
 
 from dicom_node.catalog import Delivery, DeliveryState, Instance, Result, Run, StackState
 from dicom_node.demo.pacs import SmallPacs
 from dicom_node.verify import verify
 from dicom_node.work.retention import Retention
-from tests.support.dicom import ct_slice, radiograph
+from tests.support.dicom import PATIENT_ID, ct_slice, radiograph
 from tests.work.house import House
+from tests.work.sending import arrive
 
 CONFIG = """
 [storage]
@@ -56,8 +58,9 @@ def test_finished_series_go_by_age_or_space_and_what_happened_stays_known(
     house = furnished(tmp_path, pacs, keep)
     assert Retention(house.config, house.catalog).tidy() == 2
     assert not list((house.config.storage_folder / "storage").iterdir())
-    assert not list((house.config.storage_folder / "runs").iterdir())
-    assert not house.rows(Instance)
+    (heading,) = (dcmread(path) for path in (house.config.storage_folder / "runs").rglob("*.dcm"))
+    assert (heading.PatientID, "PixelData" in heading) == (PATIENT_ID, False)
+    assert [row.removed_at > 0 for row in house.rows(Instance)] == [True, True]
     assert len(house.rows(Run)) == len(house.rows(Result)) == 1
     assert problems(house) == []
 
@@ -68,7 +71,7 @@ def test_a_series_whose_results_are_not_all_out_stays(tmp_path: Path, pacs: Smal
     with house.catalog.write() as session:
         session.merge(house.rows(Delivery)[0]).state = state
     assert Retention(house.config, house.catalog).tidy() == 1
-    assert [row.series_uid for row in house.rows(Instance)] == ["1.2.1.1"]
+    assert [row.series_uid for row in house.rows(Instance) if not row.removed_at] == ["1.2.1.1"]
 
 
 def test_nothing_is_removed_by_default(tmp_path: Path, pacs: SmallPacs) -> None:
@@ -77,16 +80,17 @@ def test_nothing_is_removed_by_default(tmp_path: Path, pacs: SmallPacs) -> None:
 
 
 def test_a_removed_series_that_comes_again_makes_nothing_twice(tmp_path: Path, pacs: SmallPacs) -> None:
-    house = furnished(tmp_path, pacs, keep="keep_days = 0")
+    house = House(tmp_path, CONFIG.format(port=pacs.port, keep="keep_days = 0\nseries_quiet_s = 0.001"))
+    images = [ct_slice("1.2.1", "1.2.1.2"), radiograph("1.2.1", "1.2.1.1"), radiograph("1.2.1", "1.2.1.1")]
+    arrive(house, *images)
+    house.settle_until(StackState.DELIVERED, StackState.NOTHING)
     Retention(house.config, house.catalog).tidy()
-    image = radiograph("1.2.1", "1.2.1.1")
-    image.SOPInstanceUID = image.file_meta.MediaStorageSOPInstanceUID = house.stacks()[0].content["frames"][0][
-        "sop_instance_uid"
-    ]
-    house.put(image)
+    arrive(house, *images[:2])
     house.settle(ticks=4)
-    assert house.models.ran == ["lung"]
-    assert len(house.stacks()) == 2
+    assert house.models.ran == ["lung"]  # the second radiograph shows the same
+    assert len(house.stacks()) == 3
+    assert [row.removed_at > 0 for row in sorted(house.rows(Instance), key=lambda row: row.at)] == [False, False, True]
+    assert problems(house) == []
 
 
 def test_verify_finds_what_is_missing_altered_and_unknown(tmp_path: Path, pacs: SmallPacs) -> None:

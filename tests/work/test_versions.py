@@ -16,6 +16,7 @@ from dicom_node.demo.pacs import SmallPacs
 from dicom_node.status import read_status
 from dicom_node.verify import verify
 from dicom_node.work.answering import Answering
+from dicom_node.work.retention import Retention
 from tests.support.dicom import ct_slice, radiograph
 from tests.work.house import House
 from tests.work.sending import NAMED, PACS, SCANNER, STRANGER, arrive, register
@@ -24,6 +25,7 @@ CONFIG = """
 [storage]
 max_study_age_days = 100000
 min_free_gb = 0
+keep_days = 0
 series_quiet_s = 0.001
 regeneration_s = 0.001
 [peers.pacs]
@@ -201,6 +203,30 @@ def test_a_partial_move_changes_both_series_and_both_run_anew(house: House) -> N
         (2, "1.2.9"): StackState.DELIVERED,
     }
     assert ends[4, STUDY].reason == "nothing to run, because moved to study 1.2.9 by pacs"
+
+
+def test_a_header_corrected_before_its_series_was_registered_keeps_it_from_nothing(house: House) -> None:
+    arrive(house, image(), changed(image(), **HEADER), sender=SCANNER)
+    house.settle_until(StackState.DELIVERED)
+    assert [(row.arrived, row.gone) for row in house.rows(Series)] == [(1, 0)]
+
+
+def test_images_of_two_patients_in_one_series_are_stacks_of_their_own(house: House) -> None:
+    slices = [ct_slice(STUDY, SERIES, number) for number in range(1, 5)]
+    arrive(house, *slices, sender=SCANNER)
+    arrive(house, *(changed(one, **OTHER_PATIENT) for one in slices[:2]))
+    stacks = house.settle_until(StackState.DELIVERED)
+    assert [len(stack.content["frames"]) for stack in stacks] == [2, 2]
+    made = [dcmread(house.config.storage_folder / row.path) for row in house.rows(Result)]
+    assert {one.PatientID for one in made} == {"SYN-4711", "SYN-4712"}
+
+
+def test_retention_removes_no_held_version(house: House) -> None:
+    arrive(house, image(), sender=SCANNER)
+    arrive(house, changed(image(), **PIXELS), sender=SCANNER)
+    house.settle_until(StackState.DELIVERED)
+    Retention(house.config, house.catalog).tidy()
+    assert [row.state for row in house.rows(Instance) if not row.removed_at] == [HELD]
 
 
 def test_at_a_move_unsent_results_stop_and_the_moved_images_make_others(house: House, pacs: SmallPacs) -> None:
