@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed-$(EXTRAS)
 
-.PHONY: demo test check structure parity bench bench-results faults-short faults soak fuzz models published viewers viewers-short docs
+.PHONY: demo test check structure parity bench bench-results faults-short faults identity soak fuzz models published viewers docs
 demo: $(INSTALLED)
 	$(BIN)/dicom-node demo
 
@@ -40,6 +40,10 @@ bench-results: $(INSTALLED)
 faults-short: $(INSTALLED)
 	$(BIN)/python -m pytest -m faults tests/faults $(if $(TABLE),--faults-table $(TABLE))
 
+# Each row of the identity matrix: what comes twice, where to, from whom and when; about half an hour.
+identity: $(INSTALLED)
+	$(BIN)/python -m pytest -m faults tests/identity
+
 # By hand: 200 kills at random moments for each database, half an hour of load, ten thousand malformed inputs; their
 # summaries are in benchmarks/faults/.
 RUNS ?= 200
@@ -63,14 +67,9 @@ structure: $(INSTALLED)
 models: $(INSTALLED)
 	$(BIN)/python -m benchmarks.models
 
-# By hand: results in OHIF and dwv, as npm has them, over Orthanc's DICOMweb plug-in in a headless Chromium, and in other
-# readers; takes ten minutes. PICTURES=folder keeps pictures, TABLE=docs/viewers.md puts there what each viewer showed.
+# By hand: results in OHIF, as npm has it, over Orthanc's DICOMweb plug-in in a headless Chromium; takes two minutes.
 viewers: $(INSTALLED)
-	$(BIN)/python -m pytest -m viewers orthanc_test/viewers $(if $(PICTURES),--pictures $(PICTURES)) $(if $(TABLE),--viewers-table $(TABLE))
-
-# A few of these, in a minute; where npm has the viewers not, it says so and opens nothing.
-viewers-short: $(INSTALLED)
-	if $(BIN)/python -m orthanc_test.viewers; then $(BIN)/python -m pytest -m "viewers and short" orthanc_test/viewers; fi
+	$(BIN)/python -m pytest -m viewers orthanc_test/viewers
 
 # By hand: every published model through the node and a real Orthanc, the kidney cascade too; takes half an hour.
 published: $(INSTALLED)
