@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed-$(EXTRAS)
 
-.PHONY: demo test check structure parity bench bench-results faults-short faults identity soak fuzz models published viewers docs
+.PHONY: demo test check structure parity bench bench-results faults-short faults identity soak fuzz models published viewers docs viewers-short
 demo: $(INSTALLED)
 	$(BIN)/dicom-node demo
 
@@ -67,9 +67,14 @@ structure: $(INSTALLED)
 models: $(INSTALLED)
 	$(BIN)/python -m benchmarks.models
 
-# By hand: results in OHIF, as npm has it, over Orthanc's DICOMweb plug-in in a headless Chromium; takes two minutes.
+# By hand: results in OHIF and dwv, as npm has them, over Orthanc's DICOMweb plug-in in a headless Chromium, and in other
+# readers; takes ten minutes. PICTURES=folder keeps pictures, TABLE=docs/viewers.md puts there what each viewer showed.
 viewers: $(INSTALLED)
-	$(BIN)/python -m pytest -m viewers orthanc_test/viewers
+	$(BIN)/python -m pytest -m viewers orthanc_test/viewers $(if $(PICTURES),--pictures $(PICTURES)) $(if $(TABLE),--viewers-table $(TABLE))
+
+# A few of these, in a minute; where npm has the viewers not, it says so and opens nothing.
+viewers-short: $(INSTALLED)
+	if $(BIN)/python -m orthanc_test.viewers; then $(BIN)/python -m pytest -m "viewers and short" orthanc_test/viewers; fi
 
 # By hand: every published model through the node and a real Orthanc, the kidney cascade too; takes half an hour.
 published: $(INSTALLED)

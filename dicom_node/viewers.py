@@ -15,8 +15,9 @@ Viewer: TypeAlias = Literal["generic", "ohif", "slicer", "weasis"]
 PRESETS: Mapping[Viewer, Mapping[str, str]] = MappingProxyType(
     {
         "generic": {},
-        # draws no SEG without an orientation, and no report in which a measurement group has no outline
-        "ohif": {"seg_type": "BINARY", "radiograph_seg": "oriented", "sr_title": "auto"},
+        # draws no SEG without an orientation, and no report in which a measurement group has no outline; scrolls single
+        # slices by their place, but the frames of one object as they stand there
+        "ohif": {"seg_type": "BINARY", "radiograph_seg": "oriented", "sr_title": "auto", "sc_frames": "single"},
         # read through dcmtk, which knows no LABELMAP up to 3.6.7 and decodes no JPEG 2000
         "slicer": {"seg_type": "BINARY", "seg_compression": "none", "radiograph_seg": "plain", "sr_title": "126000"},
         "weasis": {"seg_type": "BINARY", "radiograph_seg": "plain", "sr_title": "126000"},

@@ -19,13 +19,15 @@ def test_a_peer_of_no_named_viewer_gets_the_usual_encoding() -> None:
 
 def test_a_viewer_sets_what_it_needs() -> None:
     peer = Peer.model_validate({**PLACE, "viewer": "ohif"})
-    assert peer.encoding == Encoding(radiograph_seg="oriented", sr_title="auto")
+    assert peer.encoding == Encoding(radiograph_seg="oriented", sr_title="auto", sc_frames="single")
 
 
 def test_what_a_person_sets_stands_beside_a_viewer() -> None:
     peer = Peer.model_validate({**PLACE, "viewer": "ohif", "sr_title": "126000", "seg_type": "LABELMAP"})
-    assert peer.encoding == Encoding(radiograph_seg="oriented", sr_title="126000", seg_type="LABELMAP")
-    assert peer.preset == {"radiograph_seg": "oriented"}
+    assert peer.encoding == Encoding(
+        radiograph_seg="oriented", sr_title="126000", seg_type="LABELMAP", sc_frames="single"
+    )
+    assert peer.preset == {"radiograph_seg": "oriented", "sc_frames": "single"}
 
 
 def test_viewers_that_want_the_usual_share_its_objects() -> None:
@@ -44,4 +46,5 @@ def test_check_says_what_a_viewer_sets(tmp_path: Path) -> None:
         '[peers.pacs]\nae_title = "A"\nhost = "127.0.0.1"\nport = 1\nviewer = "ohif"\nsr_title = "126000"\n'
     )
     (proof,) = [proof for proof in check(load_config(file)) if proof.what == "peers.pacs.viewer"]
-    assert (proof.state, proof.seen) == ("ok", '"ohif" sets seg_type = "BINARY", radiograph_seg = "oriented"')
+    assert proof.state == "ok"
+    assert proof.seen == '"ohif" sets seg_type = "BINARY", radiograph_seg = "oriented", sc_frames = "single"'

@@ -17,15 +17,7 @@ from dicom_node.findings import Code, Segment, Segmentation
 from dicom_node.results import provenance
 from dicom_node.results.concepts import concept
 from dicom_node.results.request import Reference, Request
-from dicom_node.results.seg_frames import (
-    SegFrame,
-    counted,
-    dimensions,
-    identification,
-    per_frame_groups,
-    planned,
-    shares_segment,
-)
+from dicom_node.results.seg_frames import SegFrame, counted, dimensions, per_frame_groups, planned
 from dicom_node.results.seg_pixels import MAX_FRACTION, SYNTAXES, Planes, describe_pixels, pixel_data
 from dicom_node.results.sources import Sources, decimal
 from dicom_node.results.writing import Made, element
@@ -74,15 +66,13 @@ def encode_segmentation(request: Request, segmentation: Segmentation, index: int
     planes = Planes(segmentation, segments, encoding.seg_type)
     dataset = Dataset()
     _identify(dataset, request, index)
-    dataset.SOPInstanceUID = request.uid("result", "SEG", index, _changes(request, frames, sources))
+    dataset.SOPInstanceUID = request.uid("result", "SEG", index, _changes(request, sources))
     _cite(dataset, sources)
     _describe_type(dataset, request, segmentation)
     describe_pixels(dataset, planes, frames)
     dataset.Rows, dataset.Columns = segmentation.labels.shape[1:]
     dataset.SegmentSequence = _descriptions(request, segments)
     _lay_out(dataset, request.uid("dimensions", "SEG", index), request, sources)
-    if shares_segment(frames, sources):
-        dataset.SharedFunctionalGroupsSequence[0].update(identification(frames[0].number))
     dataset.update(sources.sides())
     if sources.planes is None:
         dataset.PatientOrientation = sources.first.get("PatientOrientation")  # Type 2C (PS3.3 C.7.6.1)
@@ -117,14 +107,12 @@ def _identify(dataset: Dataset, request: Request, index: int) -> None:
     dataset.ContentCreatorName = f"{provenance.MANUFACTURER}^"
 
 
-def _changes(request: Request, frames: Sequence[SegFrame], sources: Sources) -> str:
+def _changes(request: Request, sources: Sources) -> str:
     """Say in what a SEG differs from those of the first encoder, so that others keep their UIDs."""
-    is_flat = sources.planes is None
     is_changed = {
         "background last": request.encoding.seg_type == "LABELMAP",
-        "spaced": is_flat and sources.spacing_mm is not None,
-        "segment shared": shares_segment(frames, sources),
-        "invented spacing": is_flat and sources.spacing_mm is None and request.encoding.radiograph_seg == "oriented",
+        "spaced": sources.planes is None and sources.spacing_mm is not None,
+        "invented spacing": sources.planes is None and sources.spacing_mm is None,
     }
     return ", ".join(name for name, holds in is_changed.items() if holds)
 
@@ -221,20 +209,18 @@ def _index(uid: str, keyword: str, group: str) -> Dataset:
 
 
 def _lay_flat(shared: Dataset, request: Request, sources: Sources) -> None:
-    """Give the frames of a radiograph its own pixel spacing; "oriented" also invents a place for viewers that need one.
+    """Give the frames of a projection or photograph its pixel spacing; "oriented" also invents an orientation.
 
-    An item without any functional group is lost in DICOM JSON, and with it all of the object in some viewers. A picture
-    without any spacing keeps none, but for "oriented", which invents that too.
+    OHIF ends with all that it shows where an object has no Pixel Measures. Where the source knows no spacing 1 mm
+    stands for a pixel, as readers assume, and the item says so.
     """
-    is_oriented = request.encoding.radiograph_seg == "oriented"
-    spacing = sources.spacing_mm or (_INVENTED_MM if is_oriented else None)
-    if spacing is None:
-        return
-    measures = Dataset()
+    measures, spacing = Dataset(), sources.spacing_mm or _INVENTED_MM
     measures.PixelSpacing = [decimal(value) for value in spacing]
     measures.SliceThickness = decimal(spacing[0])  # a projection has none, but readers demand a number: a pixel's edge
+    if sources.spacing_mm is None:
+        measures.PixelSpacingCalibrationDescription = "no spacing known, 1 is a pixel's edge"  # at most 64 characters
     shared.PixelMeasuresSequence = [measures]
-    if is_oriented:
+    if request.encoding.radiograph_seg == "oriented":
         orientation = Dataset()
         orientation.ImageOrientationPatient = [1, 0, 0, 0, 1, 0]
         shared.PlaneOrientationSequence = [orientation]

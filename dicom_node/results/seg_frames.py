@@ -74,10 +74,8 @@ def per_frame_groups(frames: Sequence[SegFrame], sources: Sources) -> bytes:
     ranks = _ranks(sorted({frame.source for frame in frames}), sources)
     labelmap = not frames[0].number
     around = {k: _slice_groups(sources, k, rank, labelmap=labelmap) for k, rank in ranks.items()}
-    ends = {number: _encoded(identification(number)) for number in {frame.number for frame in frames} if number}
-    if shares_segment(frames, sources):
-        ends = {}
-    return b"".join(_item(around[frame.source], frame.number, ends.get(frame.number, b"")) for frame in frames)
+    ends = {number: _identification(number) for number in {frame.number for frame in frames}}
+    return b"".join(_item(around[frame.source], frame.number, ends[frame.number]) for frame in frames)
 
 
 def _ranks(used: Sequence[int], sources: Sources) -> dict[int, int]:
@@ -117,21 +115,13 @@ def _derivation(sources: Sources, k: int) -> Dataset:
     return item
 
 
-def shares_segment(frames: Sequence[SegFrame], sources: Sources) -> bool:
-    """Say whether the one segment of all frames stands in their shared functional groups (PS3.3 A.51.5, C.8.20.3.1).
-
-    It does where these would be empty: an empty item is lost in DICOM JSON, and with it the object in some viewers.
-    """
-    is_empty = sources.planes is None and sources.spacing_mm is None
-    return is_empty and bool(frames[0].number) and len({frame.number for frame in frames}) == 1
-
-
-def identification(number: int) -> Dataset:
-    """Return the functional group that says which segment a frame is of (PS3.3 C.8.20.3.1)."""
+def _identification(number: int) -> bytes:
+    if not number:
+        return b""
     item, holder = Dataset(), Dataset()
     item.ReferencedSegmentNumber = number
     holder.SegmentIdentificationSequence = [item]
-    return holder
+    return _encoded(holder)
 
 
 def _item(around: tuple[bytes, bytes], number: int, end: bytes) -> bytes:

@@ -37,8 +37,7 @@ class Groups:
         """Return the segment's number, 0 in a LABELMAP."""
         keyword = "SegmentIdentificationSequence"
         if keyword not in item:
-            shared = self._shared.get(keyword)
-            return int(shared[0].ReferencedSegmentNumber) if shared else 0
+            return 0
         return self._read(item, keyword, lambda: int(item[keyword].value[0].ReferencedSegmentNumber))
 
     def cited(self, item: Dataset) -> Cited:

@@ -8,7 +8,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from playwright.sync_api import Browser, ConsoleMessage, Page
+from playwright.sync_api import Browser, Page
+
+from orthanc_test.viewers.console import listen
 
 BROWSER_FLAGS = (
     "--no-sandbox",
@@ -41,10 +43,13 @@ _SEGMENTS = """
     return { label: segment.label, index: segment.segmentIndex, colour: Array.from(colour).slice(0, 3) };
   }))
 """
-_MEASUREMENTS = """
-() => window.services.measurementService.getMeasurements().map(measurement => ({
-  label: measurement.label ?? "", text: (measurement.displayText?.primary ?? []).join("; "),
-}))
+_FRAMES = "() => window.cornerstone.getEnabledElements().flatMap(shown => shown.viewport.getImageIds())"
+_PIXELS = """
+() => {
+  const viewport = window.cornerstone.getEnabledElements()[0].viewport;
+  const image = window.cornerstone.cache.getImage(viewport.getCurrentImageId());
+  return {values: Array.from(image.getPixelData()), rows: image.rows, columns: image.columns};
+}
 """
 
 
@@ -57,24 +62,14 @@ class ShownSegment:
     colour: tuple[int, int, int]
 
 
-@dataclass(frozen=True)
-class ShownMeasurement:
-    """A measurement as OHIF's panel lists it."""
-
-    label: str
-    text: str
-
-
 class OhifPage:
     """`OhifPage(browser, url, study_uid, series)`: opens a study and waits until its series are listed."""
 
     def __init__(self, browser: Browser, url: str, study_uid: str, series: int) -> None:
-        self.problems: list[str] = []  # every error of the console and of the page
         self._page: Page = browser.new_page(viewport={"width": 1280, "height": 900})
+        self.problems = listen(self._page)
         self._page.set_default_timeout(_PATIENCE_MS)
         self._page.add_init_script("localStorage.setItem('shownTours', JSON.stringify(['basicViewerTour']))")
-        self._page.on("console", self._note)
-        self._page.on("pageerror", lambda error: self.problems.append(str(error)))
         self._page.goto(f"{url}/viewer?StudyInstanceUIDs={study_uid}")
         self._page.wait_for_function(f"({_DISPLAY_SETS}).length >= {series}")
         self._page.wait_for_selector("canvas")
@@ -88,18 +83,39 @@ class OhifPage:
         self._page.screenshot(path=path)
 
     def open_series(self, series_uid: str) -> None:
-        """Double-click a series' thumbnail, and confirm that a segmentation or report be loaded."""
+        """Double-click a series' thumbnail."""
         query = f"({_DISPLAY_SETS}).find(shown => shown.SeriesInstanceUID === '{series_uid}')?.displaySetInstanceUID"
         thumbnail = self._page.evaluate(query)
         self._page.locator(f'[id="thumbnail-{thumbnail}"]').dblclick()
 
+    def confirm(self) -> None:
+        """Say yes where the viewer asks whether a segmentation or a report should be loaded."""
+        self._page.get_by_role("button", name="Yes").click()
+
+    def wait_for_text(self, text: str) -> None:
+        """Wait until the page shows a text."""
+        self._page.get_by_text(text).first.wait_for()
+
+    def wait_for_image(self, series_uid: str) -> None:
+        """Wait until the viewport shows an image of a series."""
+        self._page.wait_for_function(f"({_FRAMES})().some(imageId => imageId.includes('/{series_uid}/'))")
+
+    def frames(self) -> list[str]:
+        """Return "SOP Instance UID/frame" of every image that the viewport scrolls through, in its order."""
+        return [_instance_and_frame(image_id) for image_id in self._page.evaluate(_FRAMES)]
+
+    def pixels(self) -> NDArray[np.int64]:
+        """Return the stored values of the image that the viewport shows, (rows, columns) or with colours."""
+        shown: dict[str, Any] = self._page.evaluate(_PIXELS)
+        return np.array(shown["values"]).reshape(shown["rows"], shown["columns"], -1).squeeze()
+
+    def is_alive(self) -> bool:
+        """Say whether the viewer shows an image, and has not ended as an empty page."""
+        return "Studies" in self.text() and self._page.locator("canvas").count() > 0
+
     def wait_for_segmentation(self) -> None:
         """Wait until a segmentation is loaded."""
         self._page.wait_for_function("window.services.segmentationService.getSegmentations().length > 0")
-
-    def wait_for_measurements(self, count: int) -> None:
-        """Wait until so many measurements are listed."""
-        self._page.wait_for_function(f"window.services.measurementService.getMeasurements().length >= {count}")
 
     def labels(self) -> dict[str, NDArray[np.uint8]]:
         """Return the label array that lies over each source frame, (rows, columns), by "SOP Instance UID/frame"."""
@@ -111,10 +127,10 @@ class OhifPage:
         found: list[dict[str, Any]] = self._page.evaluate(_SEGMENTS)
         return [ShownSegment(row["label"], row["index"], tuple(row["colour"])) for row in found]
 
-    def measurements(self) -> list[ShownMeasurement]:
-        """Return the measurements as the panel lists them."""
-        found: list[dict[str, str]] = self._page.evaluate(_MEASUREMENTS)
-        return [ShownMeasurement(row["label"], row["text"]) for row in found]
+    def drawn(self, series_uid: str) -> int:
+        """Return how many measurement groups of a report the viewer draws on images."""
+        query = f"({_DISPLAY_SETS}).find(shown => shown.SeriesInstanceUID === '{series_uid}').measurements"
+        return int(self._page.evaluate(f"{query}.filter(measurement => measurement.loaded).length"))
 
     def text(self) -> str:
         """Return the text that the page shows."""
@@ -125,10 +141,6 @@ class OhifPage:
         query = f"Object.fromEntries(({_DISPLAY_SETS}).map(shown => [shown.SeriesInstanceUID, shown.Modality]))"
         found: dict[str, str] = self._page.evaluate(query)
         return found
-
-    def _note(self, message: ConsoleMessage) -> None:
-        if message.type == "error":
-            self.problems.append(message.text)
 
 
 def _instance_and_frame(image_id: str) -> str:

@@ -22,11 +22,11 @@ _TIMEOUT_S = 60.0
 
 
 class Origin:
-    """`with Origin(pages, {"/app-config.js": text}, dicomweb) as origin`: a server on the loopback address."""
+    """`with Origin(pages, {"/app-config.js": text}, address) as origin`: a server on the loopback address."""
 
-    def __init__(self, pages: Path, replaced: dict[str, str], dicomweb: str) -> None:
-        """Serve the files of `pages`, `replaced` in place of some, and what `dicomweb` answers below /dicom-web."""
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(pages, replaced, dicomweb))
+    def __init__(self, pages: Path, replaced: dict[str, str], archive: str) -> None:
+        """Serve the files of `pages`, `replaced` in place of some, and an archive's /dicom-web and /instances."""
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(pages, replaced, archive))
 
     @property
     def url(self) -> str:
@@ -44,7 +44,7 @@ class Origin:
         self._server.server_close()
 
 
-def _handler(pages: Path, replaced: dict[str, str], dicomweb: str) -> type[BaseHTTPRequestHandler]:
+def _handler(pages: Path, replaced: dict[str, str], archive: str) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
@@ -53,10 +53,10 @@ def _handler(pages: Path, replaced: dict[str, str], dicomweb: str) -> type[BaseH
 
         def do_GET(self) -> None:  # the library's name
             path = self.path.partition("?")[0]
-            if path.startswith("/dicom-web"):
+            if path.startswith(("/dicom-web", "/instances")):
                 self._answer(*self._forwarded())
             elif path in replaced:
-                self._answer(200, replaced[path].encode(), "text/javascript")
+                self._answer(200, replaced[path].encode(), _TYPES.get(Path(path).suffix, "text/html"))
             else:
                 file = pages / path.lstrip("/")
                 file = file if file.is_file() else pages / "index.html"  # the viewer's own routes
@@ -65,7 +65,7 @@ def _handler(pages: Path, replaced: dict[str, str], dicomweb: str) -> type[BaseH
 
         def _forwarded(self) -> tuple[int, bytes, str]:
             headers = {"Accept": self.headers.get("Accept", "*/*")}
-            request = urllib.request.Request(dicomweb + self.path, headers=headers)  # noqa: S310  # our own http
+            request = urllib.request.Request(archive + self.path, headers=headers)  # noqa: S310  # our own http
             try:
                 with _DIRECT.open(request, timeout=_TIMEOUT_S) as answer:
                     return answer.status, answer.read(), answer.headers["Content-Type"]

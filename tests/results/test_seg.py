@@ -9,7 +9,7 @@ from highdicom.seg import segread
 from pydicom import FileDataset, dcmread
 from pydicom.uid import DigitalXRayImageStorageForPresentation
 
-from dicom_node.config import Encoding, SegType
+from dicom_node.config import Encoding
 from dicom_node.errors import ProofError
 from dicom_node.findings import Segmentation
 from dicom_node.images import Stack
@@ -202,6 +202,15 @@ def test_a_radiograph_s_seg_has_its_pixel_spacing(tmp_path: Path, keyword: str) 
     assert ("PlaneOrientationSequence" in shared, "FrameOfReferenceUID" in made) == (False, False)
 
 
+def test_a_seg_without_a_known_spacing_says_so(tmp_path: Path) -> None:
+    made = only(encode(request(builders.endoscopy(tmp_path), builders.lungs()), tmp_path / "out"), "SEG")
+    (measures,) = made.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence
+    assert (list(measures.PixelSpacing), measures.PixelSpacingCalibrationDescription) == (
+        [1, 1],
+        "no spacing known, 1 is a pixel's edge",
+    )
+
+
 def test_a_peer_whose_viewer_needs_it_gets_an_invented_orientation(tmp_path: Path) -> None:
     stack = builders.radiograph(tmp_path, PixelSpacing=[0.14, 0.15])
     plain, oriented = (
@@ -211,20 +220,6 @@ def test_a_peer_whose_viewer_needs_it_gets_an_invented_orientation(tmp_path: Pat
     (orientation,) = oriented.SharedFunctionalGroupsSequence[0].PlaneOrientationSequence
     assert list(orientation.ImageOrientationPatient) == [1, 0, 0, 0, 1, 0]
     assert plain.SOPInstanceUID != oriented.SOPInstanceUID
-
-
-@pytest.mark.parametrize("seg_type", ["BINARY", "FRACTIONAL"])
-def test_the_shared_groups_of_a_picture_without_spacing_name_its_segment(seg_type: SegType, tmp_path: Path) -> None:
-    stack = builders.endoscopy(tmp_path)
-    made = seg(stack, builders.lungs(), tmp_path, Encoding(seg_type=seg_type))
-    (shared,), (frame,) = made.SharedFunctionalGroupsSequence, made.PerFrameFunctionalGroupsSequence
-    assert shared.SegmentIdentificationSequence[0].ReferencedSegmentNumber == 1
-    assert ("SegmentIdentificationSequence" in frame, "PixelMeasuresSequence" in shared) == (False, False)
-    read = segread(str(made.filename))
-    assert np.array_equal(
-        read.get_pixels_by_source_instance([stack.frames[0].sop_instance_uid])[0, ..., 0] > 0,
-        builders.lungs().labels[0] > 0,
-    )
 
 
 def test_an_invented_orientation_comes_with_an_invented_spacing_where_there_is_none(tmp_path: Path) -> None:
