@@ -47,6 +47,13 @@ class Contest:
         if current.is_damaged:
             return self._instead_of_damaged(found, current)
         how = difference(found, current)
+        if self._is_corrected_already(found, current, how):
+            why = f"superseded: {self.name(current)} sent {_DIFFERS[how]}"
+            return Settled((replace(found, state=_SUPERSEDED, reason=why, correction=current.correction),))
+        return self._compare(found, current, how)
+
+    def _compare(self, found: Version, current: Version, how: Difference) -> Settled:
+        """Settle which of two versions counts, by what differs and who sent it."""
         state_of_other, why = self._outcome(found, current, how)
         if state_of_other is None:
             state = _SUPERSEDED if how == Difference.ENCODING else _HELD
@@ -73,7 +80,11 @@ class Contest:
         if known.state == _REJECTED or not self.corrects(found):
             return Settled()
         others = [one for one in versions if one.path != known.path]
-        settled = self.settle(replace(found, path=known.path, at=known.at), others, difference)
+        current, again = _current(others), replace(found, path=known.path, at=known.at)
+        if current is None:
+            settled = Settled((self._without_current(again, others),))
+        else:
+            settled = self._compare(again, current, difference(again, current))
         is_through = any(one.is_current and one.path == known.path for one in settled.versions)
         return settled if is_through else Settled()
 
@@ -99,6 +110,11 @@ class Contest:
         changed = [replace(one, state=_REJECTED, reason=why) for one in versions if one.state in (_CURRENT, _HELD)]
         displaced = Displaced(current, why, rejection.code != _IMAGES_ONLY) if current else None
         return Settled(tuple(changed), (displaced,) if displaced else ())
+
+    def _is_corrected_already(self, found: Version, current: Version, how: Difference) -> bool:
+        """Say whether a version was received before its correction, though the registrar takes it after that."""
+        is_correction = how in (Difference.HEADER, Difference.GEOMETRY)
+        return is_correction and found.at < current.at and self.may_correct(current, found)
 
     def may_correct(self, sender: Version, current: Version) -> bool:
         """Say whether who sent a version may correct the current one; an AE title alone proves nothing."""

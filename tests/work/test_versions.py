@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import os
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -17,6 +19,7 @@ from dicom_node.status import read_status
 from dicom_node.verify import verify
 from dicom_node.work.answering import Answering
 from dicom_node.work.retention import Retention
+from tests.receive.node import received
 from tests.support.dicom import ct_slice, radiograph
 from tests.work.house import House
 from tests.work.sending import NAMED, PACS, SCANNER, STRANGER, arrive, register
@@ -178,6 +181,18 @@ def test_a_stranger_who_sends_first_owns_no_uid(house: House) -> None:
     arrive(house, changed(image(), **HEADER), sender=STRANGER)
     assert states(house) == [CURRENT, HELD]
     assert house.rows(Instance)[0].caller == "NAMED"
+
+
+@pytest.mark.parametrize("corrector", [PACS, SCANNER])
+def test_what_was_received_before_its_correction_is_superseded_in_whatever_order_it_is_registered(
+    house: House, corrector: tuple[str, str]
+) -> None:
+    arrive(house, changed(image(), **MOVED), sender=corrector)
+    incoming = house.config.storage_folder / "incoming"
+    received(incoming / "late.dcm", image(), calling=SCANNER[0], address=SCANNER[1])
+    os.utime(incoming / "late.dcm", (time.time() - 60, time.time() - 60))
+    register(house)
+    assert {row.study_uid: row.state for row in house.rows(Instance)} == {STUDY: SUPERSEDED, "1.2.9": CURRENT}
 
 
 def test_a_study_moved_there_and_back_ends_where_the_corrector_has_it(house: House) -> None:
