@@ -20,10 +20,10 @@ NOTICE: Final = "None of these is a medical device."
 def entries_table(entries: Sequence[Weights]) -> Table:
     """Return one line per entry."""
     table = Table("name", "recipe", "runs in", expand=True)
-    table.add_column("quality", ratio=1)  # cut to what there is room for: the card has all of it
+    table.add_column("quality", ratio=1, min_width=24)  # cut to what there is room for: the card has all of it
     table.add_column("licence")
     table.add_column("state")
-    for column in table.columns[:5]:
+    for column in (table.columns[0], table.columns[3]):  # name and quality
         column.no_wrap = True
     for entry in entries:
         said = [str(entry.card.get(key, "")) for key in ("quality", "licence")]

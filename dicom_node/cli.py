@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import sys
+from collections.abc import Iterable
 from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -20,7 +21,7 @@ from dicom_node import fetch as fetching
 from dicom_node import verify as verifying
 from dicom_node.cli_shared import HERE, AsJson, ConfigPath, known_peer, out, print_json, say
 from dicom_node.config import Config, Peer, load_config
-from dicom_node.deliver import Progress, StudyFound
+from dicom_node.deliver import Progress, Sent, StudyFound
 from dicom_node.deliver import send as send_objects
 from dicom_node.demo.run import run_demo
 from dicom_node.errors import ConfigError, DicomNodeError
@@ -153,7 +154,12 @@ def _require_path(path: Path) -> None:
 @app.command()
 def send(
     path: Annotated[Path, typer.Argument(help="A DICOM file or a folder of them.")],
-    peer: Annotated[str, typer.Option(help="A peer of the configuration; the node itself when left out.")] = "",
+    peer: Annotated[
+        str,
+        typer.Option(
+            help="A peer of the configuration; left out, the node itself: accepted_callers must name its own AE title."
+        ),
+    ] = "",
     config: ConfigPath = HERE,
     *,
     as_json: AsJson = False,
@@ -169,10 +175,19 @@ def send(
     if as_json:
         print_json("send", {"peer": target.where, "objects": [dataclasses.asdict(sent) for sent in outcomes]})
     else:
-        for sent in bad:
-            say(f"{sent.sop_instance_uid}: {sent.reason}")
+        for reason, uids in _uids_by_reason(bad).items():
+            others = f" and {len(uids) - 1} other objects" if len(uids) > 1 else ""
+            say(f"{uids[0]}{others}: {reason}")
         say(f"{len(outcomes) - len(bad)} of {len(outcomes)} objects stored at {target.url or target.ae_title}")
     raise typer.Exit(1 if bad else 0)
+
+
+def _uids_by_reason(refused: Iterable[Sent]) -> dict[str, list[str]]:
+    """Return the SOP Instance UIDs of objects that were not stored, by the reason that they share."""
+    uids: dict[str, list[str]] = {}
+    for sent in refused:
+        uids.setdefault(sent.reason, []).append(sent.sop_instance_uid)
+    return uids
 
 
 @app.command()

@@ -132,7 +132,8 @@ def _render_queue(queue: Sequence[tuple[Delivery, Result]]) -> Table:
 
 def render_stacks(stacks: Sequence[Stack]) -> Table:
     """Return one row for each stack: when it last changed, what it is, where it is, and why."""
-    table = Table("changed", "stack", "series", "what", "state", "why")
+    table = Table("changed", "stack", "series", "what", "state")
+    table.add_column("why", overflow="fold")  # nothing of a reason is cut
     for stack in stacks:
         what, why = escape(one_line(_what(stack.content))), escape(one_line(stack.reason))
         table.add_row(_time(stack.at), stack.id[:8], f"…{stack.series_uid[-12:]}", what, str(stack.state), why)

@@ -38,6 +38,12 @@ def test_shipped_weights_are_small_and_every_file_has_an_entry() -> None:
     assert sum(files.values()) <= 50 * 2**20
 
 
+def test_the_list_shows_name_and_quality_on_a_terminal_of_80_columns() -> None:
+    words = ["weights", "list", "--config", str(shipped.CONFIG)]
+    shown = CliRunner(env={"COLUMNS": "80"}).invoke(app, words).output
+    assert all(entry.name in shown and entry.card["quality"][:15] in shown for entry in SHIPPED)
+
+
 def test_the_list_has_a_line_per_entry_and_a_name_shows_its_whole_card() -> None:
     assert all(entry.name in listed() for entry in SHIPPED)
     card = listed("lung_cxr_small")

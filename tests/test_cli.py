@@ -227,6 +227,17 @@ def test_send_reports_what_the_peer_stored(tmp_path: Path, pacs: SmallPacs) -> N
     assert len(pacs.instances()) == 1
 
 
+def test_send_says_a_reason_that_objects_share_once(tmp_path: Path) -> None:
+    folder = tmp_path / "images"
+    folder.mkdir()
+    for number in range(3):
+        (folder / f"{number}.dcm").write_bytes(encoded(radiograph("1.2.1", f"1.2.1.{number}")))
+    done = here(configured(tmp_path, port=1), "send", str(folder), "--peer", "pacs")
+    first, last = done.stdout.splitlines()
+    assert "and 2 other objects: SMALLPACS at 127.0.0.1:1 refused the connection" in first
+    assert last == "0 of 3 objects stored at SMALLPACS"
+
+
 def test_status_before_the_first_start_is_empty(tmp_path: Path) -> None:
     done = here(configured(tmp_path, 104), "status")
     assert done.returncode == 0, done.stderr
@@ -333,7 +344,7 @@ WRONG_WORDS = [
     ("status --state deliverd", "did you mean 'delivered'?"),
     ("retry zz --fact kind=volum", 'there is no kind = "volum": it is one of volume'),
     ("retry zz --fact plane=axail", "did you mean 'axial'?"),
-    ("conflicts keep zz", "no version, or more than one, begins with 'zz'"),
+    ("conflicts keep zz", "no version begins with 'zz'"),
     ("conflicts settle zz", "no result 'zz' waits for a person"),
     ("weights import EMPTY --as x", "EMPTY: is neither HDF5 (Keras .h5) nor a PyTorch checkpoint"),
     ("weights import FOLDER --as x", "FOLDER: say with --recipe what prepares its input"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from pydicom.uid import UID
-from pynetdicom import build_context
+from pynetdicom import AE, build_context
 
 from dicom_node.config import Node
 from dicom_node.deliver.outcomes import RANGES, VERDICTS
@@ -37,6 +37,10 @@ def tables() -> dict[str, str]:
     }
 
 
+_NAMES = {  # of PS3.6 Table A-1, for SOP classes that are newer than pydicom's table
+    "1.2.840.10008.5.1.4.1.1.9.100.1": "Waveform Presentation State Storage",
+    "1.2.840.10008.5.1.4.1.1.9.100.2": "Waveform Acquisition Presentation State Storage",
+}
 _MOST_OF_A_SERVICE = 5  # transfer syntaxes of a SOP class that is no storage class
 
 
@@ -44,11 +48,12 @@ def _implementation() -> Iterator[tuple[str, str]]:
     yield "Application Context Name", "1.2.840.10008.3.1.1.1"
     yield "Implementation Class UID", IMPLEMENTATION_CLASS_UID
     yield "Implementation Version Name", IMPLEMENTATION_NAME
-    yield "Maximum PDU size received", f"{MAXIMUM_PDU} bytes"
+    yield "Maximum PDU size received, on accepted associations", f"{MAXIMUM_PDU} bytes"
+    yield "Maximum PDU size received, on requested associations", f"{AE().maximum_pdu_size} bytes"
 
 
 def _class(uid: str) -> tuple[str, str, str]:
-    return UID(uid).name, uid, "retired" if uid in RETIRED_STORAGE else ""
+    return _NAMES.get(uid, UID(uid).name), uid, "retired" if uid in RETIRED_STORAGE else ""
 
 
 def _syntax(uid: UID) -> tuple[str, str, str]:
