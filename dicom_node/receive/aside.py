@@ -9,7 +9,6 @@ from pathlib import Path
 from dicom_node.receive.comparer import Comparer
 from dicom_node.receive.comparing import compare_at_once
 from dicom_node.receive.difference import Difference, UncomparedError
-from dicom_node.receive.placing import look_at
 from dicom_node.receive.rejecting import read_note
 from dicom_node.receive.shelf import Found, Shelf, move
 
@@ -31,16 +30,13 @@ class Comparing:
         self._aside: dict[Path, Aside] = {}
         self._touched: Counter[str] = Counter()  # SOP Instances, by how many that are aside
 
-    def load(self) -> None:
-        """Take up what was put aside before this process began.
+    def paths(self) -> list[Path]:
+        """Return what was put aside before this process began, in the order in which it came.
 
         Raises:
             OSError: the disk would not let us.
         """
-        for path in sorted(self._shelf.comparing.glob("*.dcm")):
-            found = look_at(self._shelf, path)
-            if isinstance(found, Found):
-                self._keep(found)
+        return sorted(self._shelf.comparing.glob("*.dcm"))
 
     def difference(self, path: Path, other: Path) -> Difference:
         """Return how two objects differ; what takes longer is asked for where the first is put aside.
@@ -56,8 +52,8 @@ class Comparing:
         return found
 
     def holds_up(self, found: Found) -> bool:
-        """Say whether a version has to wait for another that came before it."""
-        if not self._aside or found.path in self._aside:
+        """Say whether a version has to wait for another that came before it; what has a place came before all here."""
+        if not self._aside or found.path in self._aside or self._shelf.storage in found.path.parents:
             return False
         return any(self._touched[uid] for uid in _of(found).touches)
 

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
+from pathlib import Path
 from typing import TypeVar
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -24,6 +25,7 @@ from dicom_node.receive.difference import UncomparedError
 from dicom_node.receive.file_head import trim
 from dicom_node.receive.ledger import Ledger
 from dicom_node.receive.placing import Note, Placed, Placing, look_at
+from dicom_node.receive.postponed import Postponed
 from dicom_node.receive.shelf import Found, Shelf
 from dicom_node.receive.waiting import Arrived, Waiting
 
@@ -49,7 +51,8 @@ class Registrar:
     """A thread that moves what receivers have written to its place and makes its rows; one for a storage folder.
 
     While the database or the disk is away it tries again with growing pauses, and receiving goes on: the folder is the
-    queue, and what is on disk without a row is found again at the next start. `name` tells the open associations of
+    queue, and what is on disk without a row is found again at the next start. A file that alone cannot be taken up is
+    tried again later, and holds up no other. `name` tells the open associations of
     this node's receivers from another's.
     """
 
@@ -62,6 +65,7 @@ class Registrar:
         self._waiting = Waiting(self._shelf)
         self._comparer = Comparer(config)
         self._comparing = Comparing(self._shelf, self._comparer)
+        self._postponed = Postponed()
         self._open: set[str] = set()  # associations that have a row
         self._due: dict[str, float] = {}
         self._stopping = threading.Event()
@@ -92,12 +96,12 @@ class Registrar:
 
     def _run(self) -> None:
         try:
-            self._lasting(self._comparing.load)
             self._open = set(self._lasting(self._waiting.open_associations))
             self._lasting(partial(rows.keep_associations, self._catalog, self._name, self._open))
+            self._put_aside_again()
             self._scan()
             while not self._stopping.is_set():
-                if ready := self._comparing.ready()[:_BATCH]:
+                if ready := [one for one in self._comparing.ready() if one.path not in self._postponed][:_BATCH]:
                     self._register_found([(found, "") for found in ready])
                 if self._is_under_way(*self._lasting(self._waiting.span)) or self._turn() < _BATCH:
                     self._stopping.wait(_LOOK_S)
@@ -106,6 +110,13 @@ class Registrar:
             self.problem = error
         except _StoppingError:
             log.warning("stopped with about %d objects left to register", len(self._waiting.arrived()))
+
+    def _put_aside_again(self) -> None:
+        """Take up what was being compared when this node ended; it is settled once all that has a place has its row."""
+        for path in self._lasting(self._comparing.paths):
+            found = self._attempt(Arrived(path, ""), partial(look_at, self._shelf, path))
+            if isinstance(found, Found):
+                self._comparing.put(found)
 
     def _scan(self) -> None:
         for series in self._lasting(partial(scan.removed_without_row, self._shelf, self._catalog)):
@@ -133,11 +144,12 @@ class Registrar:
             self._lasting(self._deciding.decide)
         ended = [one for one in self._open if not self._waiting.is_open(one)] if self._is_due("end", _END_S) else []
         arrived = self._lasting(self._waiting.arrived)  # all that the ended ones sent is among it
-        self._register(arrived)
+        due = [one for one in arrived if one.path not in self._postponed] + self._postponed.due()
+        self._register(due)
         if ended:
             self._lasting(partial(rows.forget_associations, self._catalog, self._name, ended))
             self._open.difference_update(ended)
-        return len(arrived)
+        return len(due)
 
     def _is_due(self, what: str, pause_s: float) -> bool:
         now = time.monotonic()
@@ -151,25 +163,50 @@ class Registrar:
             self._register_batch(arrived[first : first + _BATCH])
 
     def _register_batch(self, arrived: Sequence[Arrived]) -> None:
-        self._lasting(partial(trim, [one.path for one in arrived]))
-        looked = [(self._lasting(partial(look_at, self._shelf, one.path)), one.association) for one in arrived]
-        self._register_found(looked)
+        self._register_found([(found, one.association) for one, found in self._looked_at(arrived)])
+
+    def _looked_at(self, arrived: Sequence[Arrived]) -> list[tuple[Arrived, Found | Note]]:
+        """Return what each file is, without those that alone cannot be read now."""
+        try:
+            trim([one.path for one in arrived])
+            return [(one, look_at(self._shelf, one.path)) for one in arrived]
+        except OSError:  # of one file or of the disk: each file alone shows which
+            looked = [(one, self._attempt(one, partial(_trim_and_look_at, self._shelf, one.path))) for one in arrived]
+            return [(one, found) for one, found in looked if found is not None]
 
     def _register_found(self, looked: Sequence[tuple[Found | Note, str]]) -> None:
         uids = [one.header.identity.sop_instance_uid for one, _ in looked if isinstance(one, Found)]
         known = self._lasting(partial(rows.known, self._catalog, uids))
-        placed = [(self._placed(one, known), association) for one, association in looked]
-        self._open.update(filter(None, (association for _, association in looked)))
+        attempted = [(self._placed(one, known, association), association) for one, association in looked]
+        placed = [(one, association) for one, association in attempted if one is not None]
+        self._open.update(filter(None, (association for _, association in placed)))
         self._lasting(partial(rows.write, self._catalog, self._name, placed))
 
-    def _placed(self, found: Found | Note, known: rows.KnownRows) -> Placed:
+    def _placed(self, found: Found | Note, known: rows.KnownRows, association: str) -> Placed | None:
+        """Place an object; None where its file alone cannot be placed now."""
         if isinstance(found, Note):
-            placed = Placed(notes=(found,))
+            placed: Placed | None = Placed(notes=(found,))
         else:
-            placed = self._lasting(partial(self._place, found, known))
-        for note in placed.notes:
+            placed = self._attempt(Arrived(found.path, association), partial(self._place, found, known))
+        for note in placed.notes if placed else ():
             log.warning("%s: %s", note.subject, note.text)
         return placed
+
+    def _attempt(self, arrived: Arrived, step: Callable[[], _T]) -> _T | None:
+        """Do a step with a file until it succeeds; None where it fails although the disk is there."""
+        return self._lasting(partial(self._attempt_once, arrived, step))
+
+    def _attempt_once(self, arrived: Arrived, step: Callable[[], _T]) -> _T | None:
+        try:
+            value = step()
+        except OSError as error:
+            self._shelf.prove_disk()
+            if self._postponed.put(arrived, error):
+                note = Note(arrived.path.name, f"was received and cannot be taken up: {error}")
+                rows.write(self._catalog, self._name, [(Placed(notes=(note,)), "")])
+            return None
+        self._postponed.forget(arrived.path)
+        return value
 
     def _place(self, found: Found, known: rows.KnownRows) -> Placed:
         """Place an object, or put it aside until somebody else has compared what has to be compared."""
@@ -195,3 +232,8 @@ class Registrar:
                 if self._stopping.wait(pause_s):
                     raise _StoppingError from error
                 pause_s = min(2 * pause_s, _RETRY_MAX_S)
+
+
+def _trim_and_look_at(shelf: Shelf, path: Path) -> Found | Note:
+    trim([path])
+    return look_at(shelf, path)

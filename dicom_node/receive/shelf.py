@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,6 +44,18 @@ class Shelf:
         """Make the folders that receivers and the registrar meet in."""
         for folder in (self.incoming, self.ready, self.associations):
             folder.mkdir(parents=True, exist_ok=True)
+
+    def prove_disk(self) -> None:
+        """Write and read on the disk, as who could not use a single file does to learn whether it is only that file.
+
+        Raises:
+            OSError: the disk would not let us.
+        """
+        os.listdir(self.incoming)  # noqa: PTH208 - nothing is done with the names
+        with tempfile.TemporaryFile(dir=self.folder) as file:
+            file.write(b"written")
+            file.flush()
+            os.fsync(file.fileno())
 
     def place_of(self, found: Found) -> str:
         """Return where a version belongs, below the folder; one that stands in its series' folder stays there."""

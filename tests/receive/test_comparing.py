@@ -9,7 +9,7 @@ import pytest
 from pydicom import Dataset
 from pydicom.encaps import encapsulate, generate_frames
 
-from dicom_node.catalog import Instance, VersionState
+from dicom_node.catalog import Event, Instance, VersionState
 from tests.faults.hostile.pixel_bombs import tiled_jpeg_2000
 from tests.receive.node import Site, eventually, received, running
 from tests.support.dicom import radiograph, series
@@ -73,3 +73,42 @@ def test_a_version_that_waits_without_a_row_is_settled_at_the_next_start(tmp_pat
     with running(tmp_path) as site:
         eventually(lambda: site.count(Instance) == 2, _SLOWLY_S)
         assert [state for state, _ in _states(site, first.SOPInstanceUID)] == [VersionState.CURRENT, VersionState.HELD]
+
+
+def test_what_has_a_place_stays_current_where_the_catalog_is_lost_while_another_version_is_compared(
+    tmp_path: Path,
+) -> None:
+    first, other = series(2)
+    other.SOPInstanceUID = other.file_meta.MediaStorageSOPInstanceUID = first.SOPInstanceUID
+    with running(tmp_path) as site:
+        site.store([first])
+        (kept,) = site.registered(1)
+    for path in tmp_path.glob("catalog.sqlite*"):
+        path.unlink()
+    (tmp_path / "comparing").mkdir()
+    received(tmp_path / "comparing" / "aa.dcm", other, calling="OTHER")
+    with running(tmp_path) as site:
+        eventually(lambda: site.count(Instance) == 2, _SLOWLY_S)
+        assert {row.path: row.state for row in site.rows(Instance)}[kept.path] == VersionState.CURRENT
+
+
+@pytest.mark.parametrize("part", ["comparing", "incoming", "storage/1.2.7/1.2.7.1"])
+def test_a_file_that_cannot_be_read_holds_up_no_other_and_is_named(tmp_path: Path, part: str) -> None:
+    unreadable = tmp_path / part / "0a.loop-1.dcm"
+    unreadable.mkdir(parents=True)  # a folder instead of a file: reading it is an error of this file alone
+    with running(tmp_path) as site:
+        site.store(series(2))
+        site.registered(2)
+        (event,) = [row for row in site.rows(Event) if row.subject == unreadable.name]
+    assert event.text.startswith("was received and cannot be taken up: [Errno 21] Is a directory")
+
+
+def test_a_file_that_could_not_be_read_is_registered_once_it_can(tmp_path: Path) -> None:
+    path = tmp_path / "incoming" / "0a.loop-1.dcm"
+    path.mkdir(parents=True)
+    with running(tmp_path) as site:
+        eventually(lambda: site.count(Event) == 1)
+        received(tmp_path / "whole.dcm", radiograph("1.2.1", "1.2.1.1"), calling="OTHER")
+        path.rmdir()
+        (tmp_path / "whole.dcm").rename(path)
+        site.registered(1)
