@@ -124,7 +124,7 @@ SECTIONS: Final = {  # a section -> what is wrong with it
     ),
     "two": ("use = 'tests.support.stand_in'", "has 3 pipelines"),
     "bare": ("use = 'pipelines.lung_cxr:LungCXR'", "no weights for bare"),
-    "lost": ("use = 'pipelines.lung_cxr:LungCXR'\nweights = 'gone'", "'gone' is not in"),
+    "lost": ("use = 'pipelines.lung_cxr:LungCXR'\nweights = 'gone'", "'gone' is not among"),
     "right": ("use = 'tests.support.stand_in:StandIn'", ""),
 }
 
