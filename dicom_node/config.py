@@ -95,9 +95,9 @@ class _Section(BaseModel):
 class TLS(_Section):
     """Certificate files in PEM; `ca` is what the other side's certificate is checked against (PS3.15 B.9)."""
 
-    certificate: Path  # ours, with those that lead to its authority
-    key: Path  # of the certificate, without a passphrase
-    ca: Path  # authorities of whom the other side's certificate has to be
+    certificate: Path  # PEM file: our certificate, then the intermediate ones up to its authority
+    key: Path  # PEM file: the private key of `certificate`, without a passphrase
+    ca: Path  # PEM file: the authorities of which one must have signed the other side's certificate
 
     def problem(self, folder: Path) -> str:
         """Return which of the files is missing or no PEM, "" where a TLS context can be made of them."""
@@ -210,8 +210,8 @@ class Storage(_Section):
 class Database(_Section):
     """SQLAlchemy URLs; empty means SQLite files in the storage folder."""
 
-    catalog: DatabaseURL = ""  # of what happened to every series
-    work: DatabaseURL = ""  # of the jobs' steps
+    catalog: DatabaseURL = ""  # URL of the database of objects, stacks, runs and deliveries; empty is catalog.sqlite
+    work: DatabaseURL = ""  # URL of the database of the jobs' steps; empty is work.sqlite
 
 
 class Encoding(_Section):
@@ -257,7 +257,7 @@ class Peer(Encoding):
     max_associations: int = Field(1, ge=1)  # at the same time, for results
     max_mbit: float | None = Field(None, gt=0)  # per second and association, within max_mbit_hours
     max_mbit_hours: tuple[time, time] = (time(7), time(19))  # of the node's time zone; may pass midnight
-    timeout_s: float = Field(30.0, gt=0)  # of every wait for the peer
+    timeout_s: float = Field(30.0, gt=0)  # the longest wait for a connection to the peer, or for its answer
     retry_s: float = Field(10.0, gt=0)  # before the second attempt; doubles up to retry_max_s
     retry_max_s: float = Field(1800.0, gt=0)  # the longest pause between two attempts
     give_up_after_h: float = Field(72.0, gt=0)  # then the result has failed, and waits for `dicom-node retry`
@@ -358,8 +358,8 @@ class Route(_Section):
     """Which stacks run which pipelines, and where the results go."""
 
     name: str  # shown in `explain`
-    when: When  # which stacks
-    run: tuple[str, ...] = Field(min_length=1)  # pipelines
+    when: When  # the conditions on a stack; of several tables one has to hold
+    run: tuple[str, ...] = Field(min_length=1)  # names of [pipelines.NAME], all of which run on the stack
     send_to: tuple[str, ...] = ()  # peers that the results go to
     priority: int = Field(5, ge=1, le=9)  # 1 goes first
     pick: Literal["best"] | None = None  # of several stacks of one study that match, only the best runs
@@ -398,7 +398,7 @@ class PipelineSection(BaseModel):
     weights: str | Mapping[str, str] = ""  # a catalogue entry, or entries by role; empty is no weights yet
     device: str = "cpu"  # torch's name of it, e.g. "cuda:0"
     outputs: tuple[OutputKind, ...] = ("SEG", "SR")  # what is made of a run's findings
-    timeout_s: float = Field(900.0, gt=0)  # of one run; then the model process is ended
+    timeout_s: float = Field(900.0, gt=0)  # the longest time of one run; then the model process is ended
     on_implausible: Annotated[Implausible, BeforeValidator(_as_implausible)] = Implausible()
     # one word for every kind of bound, or the table below
 
@@ -432,7 +432,7 @@ class Workers(_Section):
 class Log(_Section):
     """Log lines hold UIDs, AE titles, addresses and this file's words, never a text of an image's header."""
 
-    level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"  # and what weighs more
+    level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"  # the least severity that is logged
     peer_comments: bool = False  # whether a peer's own words beside a status are logged, the patient's values masked
     format: Literal["text", "json"] = "text"  # json: one object per line
     file: Path | None = None  # beside standard error; all processes of the node write to this one file
