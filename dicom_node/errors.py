@@ -10,6 +10,7 @@ DicomNodeError
 │   ├── EncodingError      its bytes cannot be read, or are more than is read of any object
 │   └── GeometryError      a stack's slices do not form one regular grid
 ├── RefusalError           a pipeline or route declines a stack, in words for a person
+│   ├── UnsuitableError    one object is not of the kind that is read; names object and attribute
 │   └── ImplausibleError   what was found cannot be the organ that it is called
 ├── ModelError             a model raised or timed out
 │   └── ModelDiedError     its process died
@@ -61,6 +62,14 @@ class GeometryError(ObjectError):
 
 class RefusalError(DicomNodeError):
     """A stack is declined; the text is the reason, in words for a person."""
+
+
+class UnsuitableError(RefusalError):
+    """One object of a stack is not of the kind that is read; the text begins with its SOP Instance UID."""
+
+    def __init__(self, name: str, keyword: str, why: str) -> None:
+        """`keyword` is of the attribute that says so, `why` what is said of it."""
+        super().__init__(f"{name}: {keyword} {why}")
 
 
 class ImplausibleError(RefusalError):

@@ -12,6 +12,7 @@ from dicom_node.bounds import end_after, limit_memory
 from dicom_node.cli_shared import require_known
 from dicom_node.config import Config
 from dicom_node.errors import DicomNodeError
+from dicom_node.imaging.decoder_messages import capture_decoder_messages
 from dicom_node.infer.attached import answer_all
 from dicom_node.infer.messages import NO_ARRAYS
 from dicom_node.processes import attached
@@ -19,6 +20,7 @@ from dicom_node.processes import attached
 
 def main() -> None:
     """Answer the one request."""
+    capture_decoder_messages()
     connection, config = attached()
     limit_memory(config.workers)
     answer_all(connection, lambda request, _arrays: (_answer(config, request), NO_ARRAYS))

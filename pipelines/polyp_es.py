@@ -80,8 +80,9 @@ class PolypES(Pipeline):
         modality = texts(stack, "Modality")
         if modality and not set(MODALITIES) & set(modality):
             return f"Modality is {modality[0]}, not {' or '.join(MODALITIES)}"
-        if stack.text("PhotometricInterpretation").startswith("MONOCHROME"):
-            return "its pixels are grey; colonoscopy is in colour"
+        photometric = stack.text("PhotometricInterpretation")
+        if photometric.startswith("MONOCHROME"):
+            return f"PhotometricInterpretation is {photometric}, grey; colonoscopy is in colour"
         why = described(stack, DESCRIPTIONS, self.settings.refuse_pattern)
         return f"{why} is of another organ than the colon" if why else None
 

@@ -13,10 +13,15 @@ from pydicom.pixels.decoders.base import DecodeRunner, get_decoder
 from pydicom.uid import UID
 
 from dicom_node.imaging.codestream import describe
+from dicom_node.imaging.decoder_messages import decoder_messages
 from dicom_node.imaging.rle import decode_rle
+from dicom_node.imaging.warned import warn
 
 PLUGIN = "dicom-node"
 """The name under which pydicom knows `decode_frame`."""
+
+_LOOKED_FOR = "Unsupported JPEG data precision"
+"""What GDCM prints as it tries its libjpegs of 8, 12 and 16 bits one after the other until one fits."""
 
 Decode: TypeAlias = Callable[[bytes, DecodeRunner], bytes | bytearray]
 
@@ -24,20 +29,29 @@ Decode: TypeAlias = Callable[[bytes, DecodeRunner], bytes | bytearray]
 def decode_frame(frame: bytes, runner: DecodeRunner) -> bytes | bytearray:
     """Decode one frame by the first decoder of its transfer syntax that can.
 
-    Raises ValueError or RuntimeError with what the first of them says.
+    What that decoder prints counts as its warnings. Raises ValueError or RuntimeError with what the first of them says.
     """
     if runner.transfer_syntax != uid.RLELossless:
         _compare(frame, runner)
     first, *others = DECODERS[runner.transfer_syntax]
     try:
-        return first(frame, runner)
+        return _heard(first, frame, runner)
     except Exception:  # decoders raise whatever they like; without another one that can, the first one's error stands
         for decode in others:
             try:
-                return decode(frame, runner)
+                return _heard(decode, frame, runner)
             except Exception:  # noqa: BLE001, S112
                 continue
         raise
+
+
+def _heard(decode: Decode, frame: bytes, runner: DecodeRunner) -> bytes | bytearray:
+    with decoder_messages() as printed:
+        decoded = decode(frame, runner)
+    for line in printed:
+        if not line.startswith(_LOOKED_FOR):
+            warn(line)
+    return decoded
 
 
 def is_available(transfer_syntax: UID) -> bool:
@@ -62,7 +76,8 @@ def _compare(frame: bytes, runner: DecodeRunner) -> None:
 
 def _by_gdcm(frame: bytes, runner: DecodeRunner) -> bytes | bytearray:
     try:
-        return gdcm_plugin._decode_frame(frame, runner)  # what pydicom itself registers by this name
+        # What pydicom itself registers by this name, as bytes that pydicom can correct the sign of in their place.
+        return bytearray(gdcm_plugin._decode_frame(frame, runner))
     except AttributeError as error:  # GDCM's buffer is None
         raise ValueError("GDCM cannot decode its compressed data") from error
 

@@ -14,7 +14,7 @@ from pydicom.encaps import generate_fragments
 from pydicom.pixels.processing import apply_color_lut
 from pydicom.uid import MPEGTransferSyntaxes
 
-from dicom_node.errors import ObjectError, RefusalError
+from dicom_node.errors import ObjectError, UnsuitableError
 from dicom_node.images import Frame, Photograph, Stack
 from dicom_node.imaging.headers import naming
 from dicom_node.imaging.limits import NO_LIMITS, PixelLimits
@@ -29,17 +29,19 @@ def read_photograph(stack: Stack, limits: PixelLimits = NO_LIMITS) -> Photograph
     """Read the stack's frames of one object: 8 bits per colour, in red, green, blue whatever the object holds.
 
     Raises:
-        RefusalError: for grey pixels, and for frames of more than one object.
+        UnsuitableError: for grey pixels, and for frames of more than one object.
         ObjectError: naming the object whose pixels are too many or cannot be decoded, or whose header holds an
             impossible number.
     """
-    if len({frame.sop_instance_uid for frame in stack.frames}) != 1:
-        raise RefusalError("the stack is not of one object; a photograph or a film is")
     first = stack.frames[0]
+    if other := next((frame for frame in stack.frames if frame.sop_instance_uid != first.sop_instance_uid), None):
+        why = f"is not {first.sop_instance_uid}, of the first frame; a photograph or a film is one object"
+        raise UnsuitableError(other.sop_instance_uid, "SOPInstanceUID", why)
     dataset = read_object(first)
     photometric = str(dataset.get("PhotometricInterpretation", ""))
     if photometric != _PALETTE and dataset.get("SamplesPerPixel") != 3:
-        raise RefusalError(f"its pixels are {photometric or 'of no stated kind'}; a photograph is in colour")
+        why = f"is {photometric or 'absent or empty'}; a photograph is in colour"
+        raise UnsuitableError(first.sop_instance_uid, "PhotometricInterpretation", why)
     values = pixel_description(first.sop_instance_uid, dataset)
     rows, columns = number(values, "Rows") or 0, number(values, "Columns") or 0
     limits.refuse(first.sop_instance_uid, rows, columns, len(stack.frames))

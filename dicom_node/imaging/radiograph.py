@@ -9,7 +9,7 @@ from pydicom.uid import (
     DigitalXRayImageStorageForProcessing,
 )
 
-from dicom_node.errors import RefusalError
+from dicom_node.errors import UnsuitableError
 from dicom_node.images import Radiograph, Stack
 from dicom_node.imaging.geometry import numbers
 from dicom_node.imaging.headers import naming, values_of
@@ -36,32 +36,35 @@ def read_radiograph(stack: Stack, limits: PixelLimits = NO_LIMITS) -> Radiograph
     """Read one projection image.
 
     Raises:
-        RefusalError: for more than one frame, for colour, and for raw detector data (For Processing), whose grey
+        UnsuitableError: for more than one frame, for colour, and for raw detector data (For Processing), whose grey
             values no viewer would show.
         ObjectError: naming the object whose pixels are too many or cannot be decoded, or whose header holds an
             impossible number.
     """
-    if len(stack.frames) != 1:
-        raise RefusalError(f"{len(stack.frames)} frames in one stack; a radiograph is one")
-    (frame,) = stack.frames
+    frame = stack.frames[0]
+    uid, count = frame.sop_instance_uid, len(stack.frames)
+    if count != 1:
+        raise UnsuitableError(uid, "NumberOfFrames", f"of its stack is {count}; a radiograph is one frame")
     dataset = read_object(frame)
-    with naming(frame.sop_instance_uid, "its header cannot be read"):
-        _refuse(dataset)
-        refuse_impossible(frame.sop_instance_uid, values_of(dataset))
+    with naming(uid, "its header cannot be read"):
+        _refuse(uid, dataset)
+        refuse_impossible(uid, values_of(dataset))
     remarks = SourceRemarks()
     (stored,) = stored_pixels(dataset, stack.frames, remarks, limits)
     if stored.ndim != 2:
-        raise RefusalError("its pixels are in colour; a radiograph is grey")
-    with naming(frame.sop_instance_uid, "its look-up table or window cannot be used"):
+        raise UnsuitableError(uid, "SamplesPerPixel", f"is {stored.shape[-1]}: in colour; a radiograph is grey")
+    with naming(uid, "its look-up table or window cannot be used"):
         return Radiograph(stored, shown(dataset, stored), _spacing_mm(dataset), stack, remarks=remarks.texts)
 
 
-def _refuse(dataset: Dataset) -> None:
+def _refuse(uid: str, dataset: Dataset) -> None:
     photometric = str(dataset.get("PhotometricInterpretation", ""))
     if _FOR_PROCESSING & {str(dataset.get("PresentationIntentType", "")).upper(), dataset.SOPClassUID}:
-        raise RefusalError("raw detector data (For Processing); the For Presentation image is needed")
+        why = "or its SOP class says raw detector data (For Processing); the For Presentation image is needed"
+        raise UnsuitableError(uid, "PresentationIntentType", why)
     if photometric not in _GREY:
-        raise RefusalError(f"its pixels are {photometric or 'of no stated kind'}; a radiograph is grey")
+        why = f"is {photometric or 'absent or empty'}; a radiograph is grey"
+        raise UnsuitableError(uid, "PhotometricInterpretation", why)
 
 
 def _spacing_mm(dataset: Dataset) -> tuple[float, float] | None:

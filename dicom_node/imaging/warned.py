@@ -1,4 +1,4 @@
-"""pydicom's warnings, heard by the thread that caused them, and which of them are harmless."""
+"""Warnings of pydicom and of decoders, heard by the thread that caused them, and which of them are harmless."""
 
 from __future__ import annotations
 
@@ -13,9 +13,14 @@ _heard = threading.local()
 
 class _Hearing(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
-        messages: list[str] | None = getattr(_heard, "messages", None)
-        if messages is not None:
-            messages.append(record.getMessage())
+        warn(record.getMessage())
+
+
+def warn(message: str) -> None:
+    """Add a decoder's warning to what is collected in this thread."""
+    messages: list[str] | None = getattr(_heard, "messages", None)
+    if messages is not None:
+        messages.append(message)
 
 
 logging.getLogger("pydicom").addHandler(_Hearing(logging.WARNING))
@@ -23,7 +28,7 @@ logging.getLogger("pydicom").addHandler(_Hearing(logging.WARNING))
 
 @contextlib.contextmanager
 def pydicom_warnings() -> Iterator[list[str]]:
-    """Collect what pydicom warns of in this thread, in a list that fills while the context is open."""
+    """Collect what pydicom and decoders warn of in this thread, in a list that fills while the context is open."""
     found: list[str] = []
     _heard.messages = found
     try:
@@ -36,7 +41,7 @@ def pydicom_warnings() -> Iterator[list[str]]:
 class Harmless:
     """A warning after which the pixels can be trusted; their results carry a remark."""
 
-    message: str  # a part of pydicom's message
+    message: str  # a part of pydicom's or the decoder's message
     says: str  # for a reader of the result
     shown_by: str  # the object that showed that the pixels can be trusted
 
@@ -57,8 +62,13 @@ HARMLESS = (
         "its JPEG stream is of other colours than its header says; the stream's were used",
         "a picture whose components are called R, G and B under YBR_FULL, as tests/imaging/test_warned.py makes one",
     ),
+    Harmless(
+        "Invalid SOS parameters for sequential JPEG",
+        "its JPEG stream's scan header says what has no meaning in its process, and was not used",
+        "pydicom's JPEG-lossy.dcm",
+    ),
 )
-"""What pydicom may warn of as it decodes; all else is a reason to refuse."""
+"""What pydicom and decoders may warn of as they decode; all else is a reason to refuse."""
 
 
 def harmless(message: str) -> str | None:

@@ -17,6 +17,7 @@ from dicom_node.config import Config
 from dicom_node.errors import DicomNodeError, ObjectError, RefusalError, WeightsError
 from dicom_node.findings import save_findings
 from dicom_node.images import Stack
+from dicom_node.imaging.decoder_messages import capture_decoder_messages
 from dicom_node.infer.attached import answer_all, threads
 from dicom_node.infer.engine import Engine
 from dicom_node.infer.messages import NO_ARRAYS
@@ -28,6 +29,7 @@ _NO_MEMORY = "more memory was needed than [workers] max_memory_gb allows"
 
 def main() -> None:
     """Answer requests until the other end closes the pipe."""
+    capture_decoder_messages()
     connection, config = attached()
     os.nice(config.workers.nice)
     limit_memory(config.workers)

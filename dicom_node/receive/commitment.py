@@ -27,6 +27,7 @@ from dicom_node.receive.services import (
     Request,
     Response,
 )
+from dicom_node.receive.slowing import Slowing
 from dicom_node.uids import STORAGE_COMMITMENT
 
 log = logging.getLogger(__name__)
@@ -47,21 +48,21 @@ def commitment_offers(config: Config) -> list[Offer]:
     answered on an association that we open, so it has to be one of the peers. Both are known by AE title and by the
     peer's address, or by a certificate that `[callers]` names for this AE title.
     """
-    callers = Callers(config)
+    callers, slowing = Callers(config), Slowing()
     context = build_context(STORAGE_COMMITMENT, _SYNTAXES)
     context.scu_role = context.scp_role = True
 
     def report(request: Request) -> Receiving:
         caller = request.caller
         names = [name for name, peer in _peers_of(config, callers, caller) if caller.ae_title == peer.reports_as]
-        return _kept_from(config, request, names, is_report=True)
+        return _kept_from(config, request, names, slowing, is_report=True)
 
     def action(request: Request) -> Receiving:
         if not config.node.commits:
             return Answered(Response(_NOT_AUTHORISED, "[node] commits is off: nothing is committed"))
         caller = request.caller
         names = [name for name, peer in _peers_of(config, callers, caller) if caller.ae_title == peer.ae_title]
-        return _kept_from(config, request, names, is_report=False)
+        return _kept_from(config, request, names, slowing, is_report=False)
 
     return [Offer(N_EVENT_REPORT, report, [context]), Offer(N_ACTION, action, [])]
 
@@ -74,10 +75,13 @@ def _peers_of(config: Config, callers: Callers, caller: Caller) -> Iterator[tupl
             yield name, peer
 
 
-def _kept_from(config: Config, request: Request, names: Sequence[str], *, is_report: bool) -> Receiving:
+def _kept_from(
+    config: Config, request: Request, names: Sequence[str], slowing: Slowing, *, is_report: bool
+) -> Receiving:
     if not names:
         caller = request.caller
         log.warning("%r at %s is no peer: its storage commitment message counts for nothing", *_who(caller))
+        slowing.wait(caller.address)  # before up to gigabytes are read over
         return Answered(Response(_NOT_AUTHORISED, "Not a known peer by AE title and address or certificate"))
     return _Kept(config.storage_folder, request.context.transfer_syntax, names, is_report)
 

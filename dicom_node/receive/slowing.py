@@ -1,4 +1,4 @@
-"""Answers that wait: whoever sends object after object beyond what is read of any gets one answer a second."""
+"""Answers that wait: to objects beyond what is read of any, and to storage commitment messages of strangers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _ADDRESSES_AT_MOST = 1000  # that are remembered
 
 
 class Slowing:
-    """Gives turns to addresses; the first object beyond a limit is answered at once, and good ones always are."""
+    """Gives each address one turn a second; its first such message is answered at once, and good ones always are."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from pydicom import Dataset
 from pydicom.uid import DigitalXRayImageStorageForProcessing
 
-from dicom_node.errors import ObjectError, RefusalError
+from dicom_node.errors import ObjectError, UnsuitableError
 from dicom_node.images import Radiograph
 from dicom_node.imaging import read_image, read_radiograph
 from tests.imaging.objects import multi_frame_ct, only, radiograph
@@ -135,24 +135,31 @@ def test_spacing_is_the_patients_then_the_detectors(tmp_path: Path, attributes: 
 @pytest.mark.parametrize(
     ("attributes", "reason"),
     [
-        ({"PresentationIntentType": "FOR PROCESSING"}, "For Processing"),
-        ({"SOPClassUID": DigitalXRayImageStorageForProcessing, "PresentationIntentType": None}, "For Processing"),
-        ({"PhotometricInterpretation": "PALETTE COLOR"}, "PALETTE COLOR"),
+        ({"PresentationIntentType": "FOR PROCESSING"}, "PresentationIntentType .*For Processing"),
+        ({"SOPClassUID": DigitalXRayImageStorageForProcessing, "PresentationIntentType": None}, ".*For Processing"),
+        ({"PhotometricInterpretation": "PALETTE COLOR"}, "PhotometricInterpretation is PALETTE COLOR"),
+        (
+            {"PhotometricInterpretation": "MONOCHROIE2"},
+            "PhotometricInterpretation is MONOCHROIE2; a radiograph",
+        ),
+        ({"PhotometricInterpretation": None}, "PhotometricInterpretation is absent or empty"),
     ],
 )
-def test_what_no_viewer_would_show_in_grey_is_refused(tmp_path: Path, attributes: Any, reason: str) -> None:
-    with pytest.raises(RefusalError, match=reason):
+def test_what_no_viewer_would_show_in_grey_is_refused_by_object_and_attribute(
+    tmp_path: Path, attributes: Any, reason: str
+) -> None:
+    with pytest.raises(UnsuitableError, match=rf"^[\d.]+: {reason}"):
         _picture(tmp_path, **attributes)
 
 
 def test_colour_is_refused(tmp_path: Path) -> None:
     colour = radiograph(RAMP, SamplesPerPixel=3, PhotometricInterpretation="RGB", PlanarConfiguration=0)
-    with pytest.raises(RefusalError, match="RGB"):
+    with pytest.raises(UnsuitableError, match="RGB"):
         read_radiograph(only(tmp_path, [colour]))
 
 
 def test_several_frames_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(RefusalError, match="2 frames"):
+    with pytest.raises(UnsuitableError, match="NumberOfFrames of its stack is 2"):
         read_radiograph(only(tmp_path, [multi_frame_ct([(0, 0, 0), (0, 0, 2)])]))
 
 

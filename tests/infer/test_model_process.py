@@ -3,6 +3,9 @@ from pathlib import Path
 from typing import Final
 
 import pytest
+from pydicom import Dataset
+from pydicom.encaps import encapsulate, get_frame
+from pydicom.uid import JPEGBaseline8Bit, JPEGExtended12Bit, JPEGLosslessSV1
 
 from dicom_node.config import Config, load_config
 from dicom_node.errors import ModelError
@@ -12,6 +15,7 @@ from dicom_node.imaging import split
 from dicom_node.infer.process import ModelProcess
 from tests.faults.hostile.pixel_bombs import tiled_jpeg_2000
 from tests.support.dicom import encoded, radiograph
+from tests.support.syntaxes import in_syntax
 
 Start = Callable[[str], ModelProcess]
 
@@ -38,8 +42,12 @@ def start(tmp_path: Path) -> Iterator[Start]:
 
 @pytest.fixture
 def stack(tmp_path: Path) -> Stack:
-    path = tmp_path / "image.dcm"
-    path.write_bytes(encoded(radiograph("1.2.3", "1.2.3.4")))
+    return stack_of(radiograph("1.2.3", "1.2.3.4"), tmp_path)
+
+
+def stack_of(dataset: Dataset, folder: Path) -> Stack:
+    path = folder / "image.dcm"
+    path.write_bytes(encoded(dataset))
     (found,) = split("1.2.3", "1.2.3.4", [(str(path), "SCANNER")]).stacks
     return found
 
@@ -54,6 +62,18 @@ def test_a_refusal_is_an_answer(start: Start, stack: Stack, tmp_path: Path) -> N
     models = start('declines = "too dark"')
     assert models.run("one", stack, tmp_path / "findings.npz").refused == "too dark"
     assert models.refusals(stack) == {"one": "too dark"}
+
+
+def test_a_jpeg_stream_whose_decoder_warns_is_refused_and_a_whole_one_is_not(start: Start, tmp_path: Path) -> None:
+    models = start("")
+    for syntax in (JPEGBaseline8Bit, JPEGExtended12Bit, JPEGLosslessSV1):
+        dataset = in_syntax(syntax, tmp_path)
+        whole = models.run("one", stack_of(dataset, tmp_path), tmp_path / "findings.npz").refused
+        stream = get_frame(dataset.PixelData, 0, number_of_frames=1)
+        dataset.PixelData = encapsulate([stream[: len(stream) * 3 // 4] + b"\xff\xd9"])  # ends as if it were whole
+        cut = models.run("one", stack_of(dataset, tmp_path), tmp_path / "findings.npz").refused
+        why = "its pixel data cannot be trusted: Corrupt JPEG data: premature end of data segment"
+        assert (whole, cut) == ("", f"{dataset.SOPInstanceUID}: {why}")
 
 
 def test_one_without_weights_declines_before_anything_is_run(tmp_path: Path, stack: Stack) -> None:

@@ -85,7 +85,7 @@ def test_a_film_is_looked_at_by_the_second(
         ({"SeriesDescription": "EGD"}, "another organ"),
         ({"Modality": "US"}, "Modality"),
         ({"kind": "radiograph"}, "kind"),
-        ({"PhotometricInterpretation": "MONOCHROME2"}, "grey"),
+        ({"PhotometricInterpretation": "MONOCHROME2"}, "PhotometricInterpretation is MONOCHROME2, grey"),
     ],
 )
 def test_what_it_should_not_see_is_refused(facts: dict[str, Any], reason: str) -> None:

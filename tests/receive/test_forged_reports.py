@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -66,3 +67,14 @@ def test_a_message_of_more_objects_than_are_taken_is_counted_and_not_built(
 def test_a_few_items_without_a_uid_are_no_message(port: int) -> None:
     heard = attack(port, forged_reports.report("NODE", items=3, calling="PACS"), patience_s=_PATIENCE_S)
     assert _status(_INVALID_ARGUMENT) in heard
+
+
+@pytest.mark.parametrize("forged", [forged_reports.report, forged_reports.action])
+def test_a_stranger_who_sends_message_after_message_gets_one_answer_a_second(
+    port: int, forged: Callable[..., Wire]
+) -> None:
+    connection = forged("NODE", items=3)
+    began = time.monotonic()
+    heard = [attack(port, connection, patience_s=_PATIENCE_S) for _ in range(3)]
+    assert all(_status(_NOT_AUTHORISED) in one for one in heard)
+    assert time.monotonic() - began > 2

@@ -29,7 +29,7 @@ _STATUS = re.compile(re.escape(b"\0\0\0\t\2\0\0\0") + b"(..)", re.DOTALL)  # (00
 _SUCCESS = b"\0\0"
 _RAISED = re.compile(r"\b[A-Z]\w*(?:Error|Exception|Warning)\b")
 _BY_ITS_LIMIT = re.compile(r"SIGALRM|max_memory_gb|within [\d.]+ s")
-_UID = re.compile(r"\b\d+(?:\.\d+){3,}\b")  # of an object; of many in a series, the first three are named
+_UID = re.compile(r"\b(?:\d+(?:\.\d+){3,}|2\.25\.\d{20,})\b")  # of an object; of many, the first three
 _TAG_OR_WORD = re.compile(r"\([0-9A-Fa-f]{4},[0-9A-Fa-f]{4}\)|\b[A-Z][A-Za-z]+\b")
 
 

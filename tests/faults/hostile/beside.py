@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from multiprocessing.managers import ListProxy
 from pathlib import Path
 from typing import TypeAlias
 
@@ -19,6 +21,7 @@ from tests.support.dicom import series
 from tests.support.malformed import Wire, attack
 
 PARTS: tuple[Part, ...] = ("receiver", "registrar", "worker", "model")
+_PROCESSES = multiprocessing.get_context("fork")  # what the attackers say need not be copied
 _IMAGES = 50
 _ANSWER_S = 300.0  # an attacker listens so long
 _PATIENCE_S = 120.0
@@ -57,29 +60,34 @@ class Figures:
 
 
 def throw(wires: Callable[[], Sequence[Wire]], attackers: int = 2) -> Strike:
-    """Return a strike that opens these connections again and again, at most `attackers` of them at a time."""
+    """Return a strike that opens these connections again and again, at most `attackers` of them at a time.
+
+    Each attacker is a process, as the good sender must not wait for the attackers' own work.
+    """
 
     @contextmanager
     def strike(port: int, answers: list[float]) -> Iterator[None]:
-        ended = threading.Event()
         thrown = list(wires())
-        threads = [
-            threading.Thread(target=_throw, args=(port, thrown[first::attackers], answers, ended), daemon=True)
-            for first in range(attackers)
-        ]
-        for thread in threads:
-            thread.start()
-        try:
-            yield
-        finally:
-            ended.set()
-            for thread in threads:
-                thread.join(_ANSWER_S)
+        with _PROCESSES.Manager() as manager:
+            ended, taken = manager.Event(), manager.list()
+            strikers = [
+                _PROCESSES.Process(target=_throw, args=(port, thrown[first::attackers], taken, ended), daemon=True)
+                for first in range(attackers)
+            ]
+            for striker in strikers:
+                striker.start()
+            try:
+                yield
+            finally:
+                ended.set()
+                for striker in strikers:
+                    striker.join(_ANSWER_S)
+                answers += taken
 
     return strike
 
 
-def _throw(port: int, wires: Sequence[Wire], answers: list[float], ended: threading.Event) -> None:
+def _throw(port: int, wires: Sequence[Wire], answers: ListProxy[float], ended: threading.Event) -> None:
     while wires:
         for wire in wires:
             began = time.monotonic()

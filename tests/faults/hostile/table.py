@@ -18,6 +18,10 @@ def _again(make: Callable[[str], Wire]) -> Callable[[str], Sequence[Wire]]:
 
 
 THROWN: Mapping[str, tuple[str, Callable[[str], Sequence[Wire]]]] = {
+    "control: echo": (
+        "no attack: two callers, as of each attack below, say C-ECHO again and again",
+        _again(trickling.echo),
+    ),
     "wide, deflated": (
         "12 kB that inflate to a million empty items ahead of the UIDs",
         _again(wide_headers.empty_items_deflated),

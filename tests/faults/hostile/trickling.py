@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import Any, Literal, Self, TypeAlias
 
 from tests.faults.sending import CALLED
-from tests.support.malformed import DATA, fragment, pdu, request, store_command
+from tests.support.malformed import DATA, RELEASE_RQ, Wire, fragment, pdu, request, store_command
 
 Kind: TypeAlias = Literal["request", "pdu", "message", "idle", "echo"]
 KINDS: tuple[Kind, ...] = ("request", "pdu", "message", "idle", "echo")
@@ -102,6 +102,12 @@ def trickle(kind: Kind, **how: Any) -> Callable[[int, list[float]], AbstractCont
             yield
 
     return strike
+
+
+def echo(called: str) -> Wire:
+    """Return a connection that says C-ECHO once and releases; nothing is wrong with it."""
+    said = pdu(DATA, fragment(_echo_command(), _COMMAND_LAST, context=3))
+    return [request(called, _CONTEXTS, "ECHO"), said, pdu(RELEASE_RQ, bytes(4))]
 
 
 def _beginning(kind: Kind, asked: bytes) -> bytes:
