@@ -77,3 +77,9 @@ def test_a_stream_with_a_spoilt_segment_is_refused_and_ends_no_process(tmp_path:
     dataset.PixelData = encapsulate([frame[:table] + frame[table : table + 2] + frame[table:]])
     with pytest.raises(ObjectError, match=f"{dataset.SOPInstanceUID}: .* a marker is missing"):
         read_radiograph(only(tmp_path, [dataset]))
+
+
+def test_a_jpeg_2000_stream_of_another_sign_than_the_headers_is_decoded(tmp_path: Path) -> None:
+    dataset = in_syntax(JPEG2000Lossless, tmp_path)
+    dataset.PixelRepresentation = 1
+    assert np.array_equal(read_radiograph(only(tmp_path, [dataset])).stored, PICTURE)
