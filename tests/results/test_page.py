@@ -102,6 +102,14 @@ def test_a_page_speaks_the_language_of_its_peer(language: Language, tmp_path: Pa
     assert set(SAID[language]) <= set(lines)
 
 
+@pytest.mark.parametrize("keyword", ["PatientID", "PatientName", "SeriesDescription", "Modality"])
+def test_a_header_of_any_length_leaves_room_for_the_pictures(keyword: str, tmp_path: Path) -> None:
+    attributes: dict[str, Any] = {keyword: "W" * 9000}
+    stack = builders.radiograph(tmp_path, **attributes)
+    made = page_of(stack, tmp_path / "out", builders.marks(), page_patient="name")
+    assert "NumberOfFrames" not in made  # all of it on one sheet
+
+
 @pytest.mark.parametrize("language", SAID)
 def test_the_typeface_has_every_character_of_every_language(language: Language) -> None:
     assert [text for text in every_text(language) if not has_glyphs(text)] == []

@@ -19,6 +19,7 @@ from dicom_node.results.request import Request
 from dicom_node.results.sources import Sources
 
 _AXES: Final = (("R", "L"), ("A", "P"), ("F", "H"))  # along x, y and z of the patient: where it begins, where it ends
+_LONGEST: Final = 64  # characters of a Long String, and of one group of a name (PS3.5 6.2)
 _OPPOSITE: Final = dict([*_AXES, *((end, start) for start, end in _AXES)])
 
 
@@ -32,7 +33,8 @@ def identity(encoding: Encoding, sources: Sources) -> tuple[str, ...]:
         "Patient ID": _text(header, "PatientID"),
         "Study of": _date(language, _text(header, "StudyDate")),
     }
-    return () if encoding.page_patient == "none" else tuple(f"{say(language, n)} {t}" for n, t in shown.items() if t)
+    named = {} if encoding.page_patient == "none" else shown
+    return tuple(f"{say(language, name)} {_shown(text)}" for name, text in named.items() if text)
 
 
 def series(request: Request, sources: Sources) -> tuple[str, ...]:
@@ -42,7 +44,7 @@ def series(request: Request, sources: Sources) -> tuple[str, ...]:
     described = "" if request.encoding.page_patient == "none" else _text(header, "SeriesDescription")
     images = say(language, "1 image") if count == 1 else say(language, "{} images", count)
     named = say(language, "Series {}", number) if number else ""
-    return tuple(filter(None, (_text(header, "Modality"), named, described, images)))
+    return tuple(filter(None, (*map(_shown, (_text(header, "Modality"), named, described)), images)))
 
 
 def picture_name(language: Language, sources: Sources, k: int) -> str:
@@ -101,6 +103,11 @@ def _day(language: Language, at: datetime.datetime) -> str:
 
 def _text(header: Dataset, keyword: str) -> str:
     return "\\".join(_values(header, keyword))
+
+
+def _shown(text: str) -> str:
+    """Return a text without what its VR has no room for, so that a header of any length leaves room for the page."""
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
 
 
 def _values(header: Dataset, keyword: str) -> tuple[str, ...]:
