@@ -34,7 +34,8 @@ class StudyFound:
 class UnaskableKeyError(PeerError):
     """A value cannot be asked for: sent as it is, it would mean something else to a PACS."""
 
-    def __init__(self, keyword: str, problem: str) -> None:
+    def __init__(self, keyword: str) -> None:
+        problem = "holds a backslash or a character that cannot be printed"
         super().__init__(f"{keyword} {problem}: nothing was asked")
 
 
@@ -108,7 +109,7 @@ def _identifier(keys: Mapping[str, str]) -> Dataset:
         setattr(identifier, keyword, "")
     for keyword, value in keys.items():
         if "\\" in value or not value.isprintable():  # several values, or bytes that are no text
-            raise UnaskableKeyError(keyword, "holds a backslash or a character that cannot be printed")
+            raise UnaskableKeyError(keyword)
         setattr(identifier, keyword, value)
     return identifier
 

@@ -52,7 +52,7 @@ class Header:
     data_set_at: int  # byte offset of the data set behind the File Meta Information
 
 
-def peek_identity(head: bytes | bytearray, transfer_syntax_uid: str, at: int = 0) -> Identity | None:
+def peek_identity(head: bytes | bytearray, transfer_syntax_uid: str, at: int) -> Identity | None:
     """Return the identifying UIDs if they lie in a data set's first bytes, which start at a position; else None.
 
     Raises:

@@ -33,7 +33,7 @@ class StorageSCP:
     """Answers C-ECHO, C-STORE, and the requests of further services."""
 
     def __init__(
-        self, config: Config, incoming: Incoming, offers: Iterable[Offer] = (), table: AssociationTable | None = None
+        self, config: Config, incoming: Incoming, offers: Iterable[Offer], table: AssociationTable | None
     ) -> None:
         """`table` is shared with the node's other receivers, where there are others."""
         self._node = node = config.node
