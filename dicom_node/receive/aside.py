@@ -30,6 +30,9 @@ class Comparing:
         self._aside: dict[Path, Aside] = {}
         self._touched: Counter[str] = Counter()  # SOP Instances, by how many that are aside
 
+    def __bool__(self) -> bool:
+        return bool(self._aside)
+
     def paths(self) -> list[Path]:
         """Return what was put aside before this process began, in the order in which it came.
 

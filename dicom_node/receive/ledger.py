@@ -10,8 +10,10 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 from dicom_node.catalog import VersionState
+from dicom_node.receive.records import named_where_damaged
 from dicom_node.receive.versions import Version
 
 _SUFFIX = ".json"
@@ -57,19 +59,13 @@ class Ledger:
         """Return what was decided; nothing about a SOP Instance that is not contested.
 
         Raises:
-            OSError: the disk would not let us.
+            OSError: the disk would not let us, or the record is damaged.
         """
-        if sop_instance_uid not in self:
+        path = self._folder / f"{sop_instance_uid}{_SUFFIX}"
+        if sop_instance_uid not in self or not path.exists():  # a person may have moved a damaged one away
             return Contested()
-        said = json.loads((self._folder / f"{sop_instance_uid}{_SUFFIX}").read_text())
-        rejection = said["rejection"]
-        return Contested(
-            {
-                path: Verdict(VersionState(one["state"]), one["reason"], one["correction"])
-                for path, one in said["verdicts"].items()
-            },
-            Rejection(**rejection) if rejection else None,
-        )
+        with named_where_damaged(path):
+            return _contested(json.loads(path.read_bytes()))
 
     def write(self, sop_instance_uid: str, versions: Sequence[Version], rejection: Rejection | None) -> None:
         """Write down durably what versions of a SOP Instance count for; what was written of others stays.
@@ -88,3 +84,11 @@ class Ledger:
             os.fdatasync(file.fileno())
         part.replace(path)
         self._uids.add(sop_instance_uid)
+
+
+def _contested(said: Any) -> Contested:
+    verdicts = {
+        path: Verdict(VersionState(verdict["state"]), verdict["reason"], verdict["correction"])
+        for path, verdict in said["verdicts"].items()
+    }
+    return Contested(verdicts, Rejection(**said["rejection"]) if said["rejection"] else None)

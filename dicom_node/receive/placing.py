@@ -37,6 +37,7 @@ class Placed:
     study_uid: str | None = None  # that it belongs to; None where that cannot be read
     settled: Settled = field(default_factory=Settled)
     notes: tuple[Note, ...] = ()
+    is_aside: bool = False  # whether it stands in comparing/ until its place is known
 
 
 class Known(Protocol):

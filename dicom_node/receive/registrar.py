@@ -26,6 +26,7 @@ from dicom_node.receive.file_head import trim
 from dicom_node.receive.ledger import Ledger
 from dicom_node.receive.placing import Note, Placed, Placing, look_at
 from dicom_node.receive.postponed import Postponed
+from dicom_node.receive.records import DamagedRecordError
 from dicom_node.receive.shelf import Found, Shelf
 from dicom_node.receive.waiting import Arrived, Waiting
 
@@ -41,6 +42,9 @@ _END_S = 0.25  # how often open associations are asked whether they still live
 _TAKE_OVER_S = 2.0  # how often it is searched for what dead associations left
 _RETRY_S = 0.1  # before the second attempt at a database or disk that is away; doubles
 _RETRY_MAX_S = 30.0
+
+
+_COMPARING = "comparing"  # stands among the open associations for the studies of what is being compared
 
 
 class _StoppingError(Exception):
@@ -117,11 +121,12 @@ class Registrar:
             found = self._attempt(Arrived(path, ""), partial(look_at, self._shelf, path))
             if isinstance(found, Found):
                 self._comparing.put(found)
+                self._lasting(partial(self._write, [(_aside(found), "")]))
 
     def _scan(self) -> None:
         for series in self._lasting(partial(scan.removed_without_row, self._shelf, self._catalog)):
-            placed = self._lasting(partial(self._placing.place_removed, series))
-            self._lasting(partial(rows.write, self._catalog, self._name, [(placed, "")]))
+            placed = self._lasting(partial(self._place_removed, series))
+            self._lasting(partial(self._write, [(placed, "")]))
         for folder in scan.series_folders(self._shelf):
             paths = self._lasting(partial(scan.files_without_row, self._shelf, self._catalog, folder))
             if paths:
@@ -142,7 +147,7 @@ class Registrar:
         if self._is_due("take over", _TAKE_OVER_S):
             self._lasting(self._waiting.take_over)
             self._lasting(self._deciding.decide)
-        ended = [one for one in self._open if not self._waiting.is_open(one)] if self._is_due("end", _END_S) else []
+        ended = [one for one in self._open if not self._is_open(one)] if self._is_due("end", _END_S) else []
         arrived = self._lasting(self._waiting.arrived)  # all that the ended ones sent is among it
         due = [one for one in arrived if one.path not in self._postponed] + self._postponed.due()
         self._register(due)
@@ -150,6 +155,9 @@ class Registrar:
             self._lasting(partial(rows.forget_associations, self._catalog, self._name, ended))
             self._open.difference_update(ended)
         return len(due)
+
+    def _is_open(self, association: str) -> bool:
+        return bool(self._comparing) if association == _COMPARING else self._waiting.is_open(association)
 
     def _is_due(self, what: str, pause_s: float) -> bool:
         now = time.monotonic()
@@ -179,8 +187,21 @@ class Registrar:
         known = self._lasting(partial(rows.known, self._catalog, uids))
         attempted = [(self._placed(one, known, association), association) for one, association in looked]
         placed = [(one, association) for one, association in attempted if one is not None]
+        self._lasting(partial(self._write, placed))
+
+    def _write(self, placed: Sequence[tuple[Placed, str]]) -> None:
+        """Write rows; the studies of what is being compared stay open as if its sender had more to send."""
+        placed = [*placed, *((one, _COMPARING) for one, _ in placed if one.is_aside)]
         self._open.update(filter(None, (association for _, association in placed)))
-        self._lasting(partial(rows.write, self._catalog, self._name, placed))
+        rows.write(self._catalog, self._name, placed)
+
+    def _place_removed(self, series: tuple[str, str]) -> Placed:
+        """Place what was removed of a series; where the record of that is damaged, only that is said."""
+        try:
+            return self._placing.place_removed(series)
+        except DamagedRecordError as error:
+            log.warning("%s", error)
+            return Placed(notes=(Note(series[1], f"what was removed of it is not known: {error}"),))
 
     def _placed(self, found: Found | Note, known: rows.KnownRows, association: str) -> Placed | None:
         """Place an object; None where its file alone cannot be placed now."""
@@ -218,7 +239,7 @@ class Registrar:
         except UncomparedError:
             pass
         self._comparing.put(found)
-        return Placed(found.header.identity.study_uid)
+        return _aside(found)
 
     def _lasting(self, step: Callable[[], _T]) -> _T:
         """Do a step until it succeeds; each step may be done twice without harm."""
@@ -232,6 +253,10 @@ class Registrar:
                 if self._stopping.wait(pause_s):
                     raise _StoppingError from error
                 pause_s = min(2 * pause_s, _RETRY_MAX_S)
+
+
+def _aside(found: Found) -> Placed:
+    return Placed(found.header.identity.study_uid, is_aside=True)
 
 
 def _trim_and_look_at(shelf: Shelf, path: Path) -> Found | Note:

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from dicom_node.catalog import VersionState
+from dicom_node.receive.records import named_where_damaged
 from dicom_node.receive.versions import Version
 
 _SUFFIX = ".json"
@@ -51,10 +52,13 @@ class RemovedVersions:
         """Return what was removed of a series, by the version's path below the storage folder.
 
         Raises:
-            OSError: the disk would not let us.
+            OSError: the disk would not let us, or the record is damaged.
         """
         path = self._path(series)
-        return _as_versions(json.loads(path.read_text())) if path.exists() else {}
+        if not path.exists():
+            return {}
+        with named_where_damaged(path):
+            return _as_versions(json.loads(path.read_bytes()))
 
     def write(self, series: tuple[str, str], removed: Sequence[RemovedVersion]) -> None:
         """Write down durably what is about to be removed of a series; what was removed of it before stays.

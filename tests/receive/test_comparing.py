@@ -9,7 +9,7 @@ import pytest
 from pydicom import Dataset
 from pydicom.encaps import encapsulate, generate_frames
 
-from dicom_node.catalog import Event, Instance, VersionState
+from dicom_node.catalog import Event, Instance, OpenAssociation, VersionState
 from tests.faults.hostile.pixel_bombs import tiled_jpeg_2000
 from tests.receive.node import Site, eventually, received, running
 from tests.support.dicom import radiograph, series
@@ -112,3 +112,36 @@ def test_a_file_that_could_not_be_read_is_registered_once_it_can(tmp_path: Path)
         path.rmdir()
         (tmp_path / "whole.dcm").rename(path)
         site.registered(1)
+
+
+def test_a_damaged_record_of_versions_holds_up_no_other_object_and_is_named(tmp_path: Path) -> None:
+    first = radiograph("1.2.1", "1.2.1.1")
+    second, third = copy.deepcopy(first), copy.deepcopy(first)
+    second.AccessionNumber, third.AccessionNumber = "A2", "A3"
+    record = tmp_path / "versions" / f"{first.SOPInstanceUID}.json"
+    with running(tmp_path) as site:
+        site.store([first, second])
+        site.registered(2)
+    record.write_text("{")
+    with running(tmp_path) as site:
+        site.store([third])
+        site.store(series(2), calling="OTHER")
+        site.registered(4)
+        eventually(lambda: site.count(Event) == 1)
+        (event,) = site.rows(Event)
+        record.unlink()
+        eventually(lambda: site.count(Instance) == 5, _SLOWLY_S)
+    assert f"versions/{record.name} is damaged (JSONDecodeError): restore it from a backup" in event.text
+
+
+def test_a_study_stays_open_while_one_of_its_objects_is_compared(tmp_path: Path) -> None:
+    costly = tiled_jpeg_2000(_SIDE)
+    with running(tmp_path, decode_timeout_s=0.5) as site:
+        site.store([costly])
+        site.registered(1)
+        site.store([_other_stream(costly)])
+        eventually(lambda: {row.id for row in site.rows(OpenAssociation)} == {"receiver.comparing"})
+        assert {row.study_uid for row in site.rows(OpenAssociation)} == {costly.StudyInstanceUID}
+        assert site.count(Instance) == 1
+        eventually(lambda: site.count(Instance) == 2, _SLOWLY_S)
+        eventually(lambda: site.count(OpenAssociation) == 0)
