@@ -7,9 +7,10 @@ from typing import Annotated
 import typer
 
 from dicom_node import conflicts as conflicting
-from dicom_node.cli_shared import HERE, AsJson, ConfigPath, out, print_json, require_known, say
+from dicom_node.cli_shared import HERE, AsJson, ConfigPath, out, print_json, say
 from dicom_node.cli_status import open_catalog
 from dicom_node.config import load_config
+from dicom_node.config_words import did_you_mean
 
 _ACTIONS = {"list": "", "keep": "VERSION", "settle": "RESULT"}  # and what each is about
 
@@ -25,7 +26,8 @@ def conflicts(
 ) -> None:
     """Show versions of an image that contradict each other, and results that may stand elsewhere; settle them."""
     settings = load_config(config)
-    require_known(action, _ACTIONS, "action", "of `dicom-node conflicts`")
+    if action not in _ACTIONS:
+        raise typer.BadParameter(f"there is no action {action!r}{did_you_mean(action, _ACTIONS)}")
     if bool(version) != bool(_ACTIONS[action]):
         raise typer.BadParameter(f"write `dicom-node conflicts {action} {_ACTIONS[action]}`".replace(" `", "`"))
     catalog = open_catalog(settings)

@@ -20,6 +20,7 @@ import pytest
 
 from dicom_node.catalog import Catalog, Delivery, DeliveryState
 from dicom_node.cli import main
+from dicom_node.cli_shared import out as console
 from dicom_node.config import load_config
 from dicom_node.demo.pacs import SmallPacs
 from dicom_node.imaging.syntaxes import STORED_ONLY
@@ -80,13 +81,14 @@ class Done:
     stderr: str
 
 
-def here(config: Path, *words: str) -> Done:
+def here(config: Path, *words: str, columns: int = 250) -> Done:
     """Run the command line in this process, which has imported it already."""
     out = StringIO()
     argv = ["dicom-node", *words, "--config", str(config)]
     with (
         mock.patch.object(sys, "argv", argv),
-        mock.patch.dict(os.environ, COLUMNS=os.environ.get("COLUMNS", "250")),
+        mock.patch.dict(os.environ, COLUMNS=str(columns)),
+        mock.patch.object(console, "_width", columns),  # which read COLUMNS when it was made
         redirect_stdout(out),
         pytest.raises(SystemExit) as ended,
     ):
@@ -151,8 +153,7 @@ def test_check_fails_where_nothing_could_ever_run_and_keeps_paths_whole(tmp_path
     folder.mkdir(parents=True)
     config = configured(folder, pacs.port)
     config.write_text(config.read_text().partition("[[routes]]")[0])
-    with mock.patch.dict(os.environ, COLUMNS="40"):
-        done = here(config, "check")
+    done = here(config, "check", columns=40)
     assert done.returncode == 1
     assert "nothing would ever run" in done.stdout
     assert str(folder / "data") in done.stdout

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+import struct
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from pydicom.errors import BytesLengthException
+
 from dicom_node.config import OutputKind
 from dicom_node.errors import ObjectError, ProofError
 from dicom_node.findings import ErasedImage, Segmentation
-from dicom_node.imaging.headers import MALFORMED
 from dicom_node.results.captures import encode_overlays
 from dicom_node.results.ko import Rejection, encode_key_images
 from dicom_node.results.ko import encode_rejection as rejection_note
@@ -25,6 +27,9 @@ from dicom_node.results.segment_groups import references_to
 from dicom_node.results.sources import Sources, read_sources
 from dicom_node.results.sr import encode_refused, encode_report
 from dicom_node.results.writing import Made, write
+
+_UNWRITABLE = (BytesLengthException, OverflowError, UnicodeError, struct.error)
+"""What pydicom raises for a header's value that cannot be read or written again."""
 
 
 def encode(request: Request, folder: Path) -> tuple[EncodedFile, ...]:
@@ -83,7 +88,7 @@ def _naming_source(request: Request) -> Iterator[None]:
         yield
     except OSError:  # the disk is full
         raise
-    except MALFORMED as error:
+    except _UNWRITABLE as error:
         said = " ".join(str(error).split()) or type(error).__name__
         raise ObjectError(request.stack.frames[0].sop_instance_uid, f"no result can take after it: {said}") from error
 
