@@ -72,7 +72,7 @@ models: $(INSTALLED)
 viewers: $(INSTALLED)
 	$(BIN)/python -m pytest -m viewers orthanc_test/viewers $(if $(PICTURES),--pictures $(PICTURES)) $(if $(TABLE),--viewers-table $(TABLE))
 
-# A few of these, in a minute; where npm has the viewers not, it says so and opens nothing.
+# The viewer tests that continuous integration runs, in two minutes; without npm it says so and runs none of them.
 viewers-short: $(INSTALLED)
 	if $(BIN)/python -m orthanc_test.viewers; then $(BIN)/python -m pytest -m "viewers and short" orthanc_test/viewers; fi
 

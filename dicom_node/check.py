@@ -196,13 +196,13 @@ def _certificates(config: Config) -> Iterator[Proof]:
     """Read the certificates by which callers are known."""
     for name, caller in config.callers.items():
         try:
-            found = {one for named in caller.certificates for one in read_fingerprints(named, config.folder)}
+            found = {sha256 for named in caller.certificates for sha256 in read_fingerprints(named, config.folder)}
         except ConfigError as error:
             advice = "give PEM files that this user may read, or SHA-256 fingerprints"
             yield Proof(f"callers.{name}", "wrong", str(error), advice)
         else:
             if found:
-                shown = ", ".join(f"{one[:16]}..." for one in sorted(found))
+                shown = ", ".join(f"{sha256[:16]}..." for sha256 in sorted(found))
                 yield Proof(f"callers.{name}", "ok", f"known by the certificate with SHA-256 {shown}")
 
 

@@ -57,7 +57,7 @@ def find_conflicts(config: Config, catalog: Catalog) -> list[Conflict]:
     for one in versions:
         by_uid.setdefault(one.uid, []).append(one)
     return [
-        Conflict(uid, theirs, {one.sha256: _evidence(config.storage_folder, one) for one in theirs})
+        Conflict(uid, theirs, {version.sha256: _evidence(config.storage_folder, version) for version in theirs})
         for uid, theirs in by_uid.items()
     ]
 
@@ -104,7 +104,7 @@ def settle(catalog: Catalog, result_uid: str) -> str:
         for one in misfiled:
             one.state, one.reason = DeliveryState.WITHDRAWN, f"a person has settled it: {one.reason}"
             session.add(Event(at=time.time(), subject=result_uid, text=f"{one.peer}: a person has settled it"))
-        return f"result {result_uid} is settled at {', '.join(one.peer for one in misfiled)}"
+        return f"result {result_uid} is settled at {', '.join(delivery.peer for delivery in misfiled)}"
 
 
 def render_misfiled(misfiled: Sequence[Delivery]) -> RenderableType:

@@ -1,4 +1,4 @@
-"""Versions that are being compared: they stand in comparing/, without a row, and nobody else waits for them."""
+"""Received objects that wait in comparing/ for a comparison of pixels; objects of other SOP Instances go on."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from dicom_node.receive.shelf import Found, Shelf, move
 
 @dataclass(frozen=True, slots=True)
 class Aside:
-    """A version that is put aside."""
+    """An object that waits for its comparison with an earlier version of its SOP Instance."""
 
     found: Found
     touches: frozenset[str]  # SOP Instances of which it may change what counts
 
 
 class Comparing:
-    """What is put aside, in the order in which it came; versions of one SOP Instance are settled in that order."""
+    """The objects that wait, by arrival; versions of one SOP Instance are settled in the order of their arrival."""
 
     def __init__(self, shelf: Shelf, comparer: Comparer) -> None:
         self._shelf = shelf

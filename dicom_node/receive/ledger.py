@@ -6,14 +6,13 @@ A SOP Instance of which one version came, and that no rejection note names, has 
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from dicom_node.catalog import VersionState
-from dicom_node.receive.records import named_where_damaged
+from dicom_node.receive.records import named_where_damaged, write_record
 from dicom_node.receive.versions import Version
 
 _SUFFIX = ".json"
@@ -75,14 +74,7 @@ class Ledger:
         """
         verdicts = dict(self.read(sop_instance_uid).verdicts)
         verdicts |= {one.path: Verdict(one.state, one.reason, one.correction) for one in versions}
-        self._folder.mkdir(exist_ok=True)
-        path = self._folder / f"{sop_instance_uid}{_SUFFIX}"
-        part = path.with_suffix(".part")
-        with part.open("w") as file:
-            json.dump(asdict(Contested(verdicts, rejection)), file)
-            file.flush()
-            os.fdatasync(file.fileno())
-        part.replace(path)
+        write_record(self._folder / f"{sop_instance_uid}{_SUFFIX}", asdict(Contested(verdicts, rejection)))
         self._uids.add(sop_instance_uid)
 
 

@@ -54,7 +54,7 @@ class Known(Protocol):
 
 
 def look_at(shelf: Shelf, path: Path) -> Found | Note:
-    """Read what it is; one that cannot be read any more is known by its place or its first bytes.
+    """Read the UIDs of a received file; those of an unreadable one come from its path or its File Meta Information.
 
     May be done again after any error.
 

@@ -1,18 +1,17 @@
-"""What was removed for age or space, durable: removed/<study>/<series>.json has each version and what it showed.
+"""Versions whose files retention has removed, durable in removed/<study>/<series>.json, with digests of each.
 
-The files of the versions are gone; a later version of the same SOP Instance is compared with what is written here.
+A later version of the same SOP Instance is compared with these digests, since the removed file is gone.
 """
 
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from dicom_node.catalog import VersionState
-from dicom_node.receive.records import named_where_damaged
+from dicom_node.receive.records import named_where_damaged, write_record
 from dicom_node.receive.versions import Version
 
 _SUFFIX = ".json"
@@ -39,7 +38,7 @@ class RemovedVersion:
 
 
 class RemovedVersions:
-    """The folder of what was removed."""
+    """The folder of the records of removed versions."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -67,14 +66,7 @@ class RemovedVersions:
             OSError: it is not written down.
         """
         known = {**self.read(series), **{one.version.path: one for one in removed}}
-        path = self._path(series)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_suffix(".part")
-        with part.open("w") as file:
-            json.dump([asdict(one) for one in known.values()], file)
-            file.flush()
-            os.fdatasync(file.fileno())
-        part.replace(path)
+        write_record(self._path(series), [asdict(version) for version in known.values()])
 
     def _path(self, series: tuple[str, str]) -> Path:
         study_uid, series_uid = series

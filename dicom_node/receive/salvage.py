@@ -1,4 +1,4 @@
-"""What is known of an object that was acknowledged and cannot be read any more: it ends as a row all the same."""
+"""The row of an acknowledged object whose file can no longer be read, made of its path and File Meta Information."""
 
 from __future__ import annotations
 
